@@ -1,0 +1,64 @@
+# One line per target; `make check` is what CI runs. Every target makes the environment first.
+PYTHON ?= python3
+SEEDS ?= 50
+BIN := .venv/bin
+PROTOS := $(shell find protos -name '*.proto')
+READY := .venv/.ready
+
+.PHONY: demo dev test check fmt lint types imports protos verify-protos sim lock clean \
+	bench-failover bench-resolve bench-watch bench-agents bench-consensus
+
+demo: $(READY)            # the main job on real processes; ends with a verdict and exit code
+	@$(BIN)/director dev --drill
+
+dev: $(READY)             # a whole fleet on loopback to play with; Ctrl-C stops it
+	@$(BIN)/director dev
+
+test: $(READY)            # all tests
+	$(BIN)/pytest -n 2 -q -rs
+
+check: lint types imports verify-protos test
+
+fmt: $(READY)
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: $(READY)
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy && $(BIN)/mypy tests
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+protos: $(READY)
+	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=protos --pyi_out=protos \
+		--grpc_python_out=protos $(PROTOS)
+
+verify-protos: $(READY)   # generated code is up to date, and the protos keep the style
+	$(BIN)/python -m tests.tidy.verify_protos
+	$(BIN)/protolint lint protos
+
+sim: $(READY)             # simulated worlds; SEEDS is a count or a range such as 1-1000
+	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+bench-failover bench-resolve bench-watch bench-agents bench-consensus: $(READY)
+	$(BIN)/python benchmarks/$(subst -,_,$@).py
+
+lock:                     # rewrite the pinned, hashed requirements (needs uv on the PATH)
+	for set in runtime "dev --group dev"; do set -- $$set; \
+	uv pip compile pyproject.toml $$2 $$3 --constraint requirements/constraints.txt --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url -o requirements/$$1.txt; done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 ..."; exit 1; }
+	@echo "making the environment in .venv (once; about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@

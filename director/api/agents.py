@@ -1,0 +1,144 @@
+"""AgentService: one stream per agent; reports and lease requests up, directives down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+
+from director.api.errors import Context, to_status
+from director.api.handlers import service, stream_stream
+from director.core.ids import AgentId, ReplicaId
+from director.core.observations import AgentReport
+from director.core.reasons import Reason
+from director.routing.table import RegionId
+from director.service.agent_wire import lease_from_proto, readings_from_proto
+from director.service.agents import AgentLink
+from director.service.errors import DirectorError, InvalidRequestError, NotFoundError
+from director.service.replica import Replica
+from trafficdirector.agent.v1 import agent_pb2 as pb
+
+NAME = "trafficdirector.agent.v1.AgentService"
+NAME_CHARS_MAX = 63
+SERVICES_MAX = 2_000
+# An agent that guards hundreds of services and watches a thousand stays below this.
+REPORT_BYTES_MAX = 64 * 1_024
+# Who opens a stream and says nothing holds a place that another agent may need.
+HELLO_DEADLINE_MS = 5_000
+
+
+class AgentApi:
+    """The handlers."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._replica_id = ReplicaId(replica.settings.replica_id)
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return the service."""
+        return service(NAME, {"Report": stream_stream(self.report, pb.ReportRequest)})
+
+    async def report(self, requests: AsyncIterator[pb.ReportRequest], context: Context) -> None:
+        """Serve one agent until it goes away, or until it breaks the protocol."""
+        try:
+            link = await self._greeted(requests)
+            self._replica.connect_agent(link)
+            try:
+                await self._serve(link, requests, context)
+            finally:
+                self._replica.links.disconnect(link)
+        except DirectorError as error:
+            await context.abort_with_status(to_status(error))
+
+    async def _serve(
+        self, link: AgentLink, requests: AsyncIterator[pb.ReportRequest], context: Context
+    ) -> None:
+        """Read and write until either side ends. An error in what is read ends both."""
+        down = asyncio.create_task(self._send(link, context), name="agent-down")
+        down.add_done_callback(lambda _: link.close())
+        up = asyncio.create_task(self._read(link, requests), name="agent-up")
+        try:
+            await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (up, down):
+                task.cancel()
+            results = await asyncio.gather(up, down, return_exceptions=True)
+        for result in results:
+            if isinstance(result, DirectorError):
+                raise result
+
+    async def _greeted(self, requests: AsyncIterator[pb.ReportRequest]) -> AgentLink:
+        try:
+            async with asyncio.timeout(HELLO_DEADLINE_MS / 1_000):
+                first = await anext(aiter(requests))
+        except (TimeoutError, StopAsyncIteration):
+            raise InvalidRequestError(
+                "hello", f"must be the first message, within {HELLO_DEADLINE_MS} ms"
+            ) from None
+        if first.WhichOneof("body") != "hello":
+            raise InvalidRequestError("body", "the first message must be a hello")
+        hello = first.hello
+        for field, name in (
+            ("hello.region_id", hello.region_id),
+            ("hello.agent_id", hello.agent_id),
+            ("hello.boot_id", hello.boot_id),
+        ):
+            if not 0 < len(name) <= NAME_CHARS_MAX:
+                raise InvalidRequestError(
+                    field, f"has {len(name)} characters; 1 to {NAME_CHARS_MAX} are needed"
+                )
+        if len(hello.service_ids) > SERVICES_MAX:
+            raise InvalidRequestError(
+                "hello.service_ids", f"has {len(hello.service_ids)}; at most {SERVICES_MAX}"
+            )
+        self._check_region(hello.region_id)
+        return AgentLink(
+            RegionId(hello.region_id),
+            AgentId(hello.agent_id),
+            hello.boot_id,
+            frozenset(hello.service_ids),
+        )
+
+    def _check_region(self, region_id: str) -> None:
+        # Before the first manifest no region is known, and agents may be up already.
+        declared = [each.region_id for each in self._replica.state.topology.regions]
+        if declared and region_id not in declared:
+            raise NotFoundError(
+                Reason.REGION_NOT_FOUND,
+                f"there is no region {region_id!r}; declared are: {', '.join(declared)}",
+                regionId=region_id,
+            )
+
+    async def _read(self, link: AgentLink, requests: AsyncIterator[pb.ReportRequest]) -> None:
+        async for request in requests:
+            if request.ByteSize() > REPORT_BYTES_MAX:
+                raise InvalidRequestError(
+                    "report",
+                    f"has {request.ByteSize()} bytes; at most {REPORT_BYTES_MAX}",
+                    reportBytesMax=REPORT_BYTES_MAX,
+                )
+            match request.WhichOneof("body"):
+                case "report":
+                    report = request.report
+                    has_readings = report.HasField("readings")
+                    self._replica.heard(
+                        AgentReport(
+                            link.region_id,
+                            link.agent_id,
+                            link.boot_id,
+                            report.counter,
+                            readings_from_proto(report.readings) if has_readings else None,
+                            self._replica_id,
+                        )
+                    )
+                case "lease":
+                    self._replica.receive(
+                        lease_from_proto(request.lease, link.region_id, link.agent_id)
+                    )
+                case _:
+                    raise InvalidRequestError("body", "is neither a report nor a lease request")
+
+    @staticmethod
+    async def _send(link: AgentLink, context: Context) -> None:
+        while responses := await link.take():
+            for response in responses:
+                await context.write(response)

@@ -1,0 +1,60 @@
+"""Builds gRPC handlers from plain methods, without the generated servicer classes.
+
+The generated registration functions have no types, and set a serializer where ``Resolve`` has
+bytes already.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import grpc
+
+
+class MessageType(Protocol):
+    """A generated message class, as far as handlers need it."""
+
+    def FromString(self, s: bytes, /) -> Any:  # noqa: ANN401, N802 - as protobuf has it
+        """Parse."""
+        ...
+
+
+Method = grpc.RpcMethodHandler[Any, Any]
+
+
+def _serialize(message: Any) -> bytes:  # noqa: ANN401 - any message
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
+def unary_unary(
+    handler: Callable[..., Any], request: MessageType, *, is_encoded: bool = False
+) -> Method:
+    """One request, one response. ``is_encoded``: the handler returns bytes."""
+    return grpc.unary_unary_rpc_method_handler(
+        handler,
+        request_deserializer=request.FromString,
+        response_serializer=None if is_encoded else _serialize,
+    )
+
+
+def unary_stream(
+    handler: Callable[..., Any], request: MessageType, *, is_encoded: bool = False
+) -> Method:
+    """One request, many responses."""
+    return grpc.unary_stream_rpc_method_handler(
+        handler,
+        request_deserializer=request.FromString,
+        response_serializer=None if is_encoded else _serialize,
+    )
+
+
+def stream_stream(handler: Callable[..., Any], request: MessageType) -> Method:
+    """Many of both."""
+    return grpc.stream_stream_rpc_method_handler(
+        handler, request_deserializer=request.FromString, response_serializer=_serialize
+    )
+
+
+def service(name: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
+    """Return all methods of one service, for ``server.add_generic_rpc_handlers``."""
+    return grpc.method_handlers_generic_handler(name, dict(methods))

@@ -1,0 +1,83 @@
+"""RoutingService: answers from memory. No quorum, no leader, no disk."""
+
+from collections.abc import Callable
+
+import grpc
+
+from director.api.errors import Context, to_status, unary
+from director.api.handlers import service, unary_stream, unary_unary
+from director.client.answering import Answerer
+from director.client.errors import ClientError
+from director.client.watch import Source
+from director.client.wire import SERVICES_WATCHED_MAX
+from director.service.errors import DirectorError, InvalidRequestError
+from director.service.watch import RouteHub, Subscription
+from trafficdirector.routing.v1 import routing_pb2 as pb
+
+NAME = "trafficdirector.routing.v1.RoutingService"
+
+
+class RoutingApi:
+    """The handlers.
+
+    Args:
+        answerer: Has the newest table.
+        hub: Feeds watchers.
+        label: Age and source of the view now.
+    """
+
+    def __init__(
+        self, answerer: Answerer, hub: RouteHub, label: Callable[[], tuple[int, Source]]
+    ) -> None:
+        self._answerer = answerer
+        self._hub = hub
+        self._label = label
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return the service."""
+        return service(
+            NAME,
+            {
+                "Resolve": unary_unary(self.resolve, pb.ResolveRequest, is_encoded=True),
+                "BatchResolve": unary_unary(unary(self.batch), pb.BatchResolveRequest),
+                "ExplainResolve": unary_unary(unary(self.explain), pb.ExplainResolveRequest),
+                "WatchRoutes": unary_stream(self.watch, pb.WatchRoutesRequest, is_encoded=True),
+            },
+        )
+
+    async def resolve(self, request: pb.ResolveRequest, context: Context) -> bytes:
+        """Return an encoded answer: the hot path, so without any wrapper."""
+        try:
+            age_ms, source = self._label()
+            return self._answerer.resolve_bytes(request, age_ms, source)
+        except (ClientError, DirectorError) as error:
+            await context.abort_with_status(to_status(error))
+
+    async def batch(self, request: pb.BatchResolveRequest) -> pb.BatchResolveResponse:
+        """Answer up to 1 000 questions from one view."""
+        age_ms, source = self._label()
+        return self._answerer.batch(request, age_ms, source)
+
+    async def explain(self, request: pb.ExplainResolveRequest) -> pb.ExplainResolveResponse:
+        """Answer with the reasons."""
+        age_ms, source = self._label()
+        return self._answerer.explain(request, age_ms, source)
+
+    async def watch(self, request: pb.WatchRoutesRequest, context: Context) -> None:
+        """Send the table and its changes."""
+        try:
+            if len(request.service_ids) > SERVICES_WATCHED_MAX:
+                raise InvalidRequestError(
+                    "service_ids",
+                    f"has {len(request.service_ids)} names; at most {SERVICES_WATCHED_MAX}; "
+                    "leave it empty to watch all",
+                )
+            await self._hub.serve(
+                Subscription(
+                    frozenset(request.service_ids),
+                    (request.from_generation, request.from_revision),
+                ),
+                context.write,
+            )
+        except (ClientError, DirectorError) as error:
+            await context.abort_with_status(to_status(error))

@@ -1,0 +1,318 @@
+"""The composition root of a director replica: builds everything, owns start and stop order."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from director.api import agents, cluster, evidence, failovers, fleet, routing
+from director.api.agents import AgentApi
+from director.api.cluster import ClusterApi
+from director.api.evidence import EvidenceApi
+from director.api.failovers import FailoverApi
+from director.api.fleet import FleetApi
+from director.api.routing import RoutingApi
+from director.api.server import ApiServer
+from director.client.answering import Answerer
+from director.client.kept import KeptTable
+from director.consensus.embedded.config import EmbeddedConfig
+from director.consensus.embedded.engine import EmbeddedConsensus
+from director.consensus.port import Consensus, ConsensusError, EngineFailedError
+from director.core.director import Director
+from director.core.ids import ReplicaId
+from director.core.timing import DEFAULT_TIMING, Timing
+from director.geodb.find import open_geo_database
+from director.geodb.reader import GeoDatabase, GeoDatabaseError
+from director.routing.table import RouteTable
+from director.runtime.clock import boot_ms
+from director.runtime.logs import configure, get_logger
+from director.runtime.loopback import ensure_loopback
+from director.runtime.signals import assert_debug, stop_event
+from director.service.replica import Replica, ReplicaSettings
+
+EXIT_STOPPED = 0
+EXIT_BAD_SETTINGS = 2
+EXIT_BUG = 70
+"""A mistake of ours or an entry this release cannot read (EX_SOFTWARE of sysexits.h)."""
+EXIT_STORAGE = 74
+"""The data directory cannot be used (EX_IOERR of sysexits.h)."""
+
+# Within a graceful stop: long enough for a transfer of leadership, short enough for a supervisor.
+TRANSFER_DEADLINE_MS = 2_000
+DRAIN_MS = 1_000
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAddresses:
+    """Where one replica of the fleet is found.
+
+    Attributes:
+        peer: ``host:port`` for the other replicas.
+        api: ``host:port`` for everyone else.
+        failure_domain: Replicas of one domain may fail together.
+    """
+
+    peer: str
+    api: str
+    failure_domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a replica is started with.
+
+    Attributes:
+        listen: ``host:port`` of the API; port 0 takes any free one.
+        peer_listen: ``host:port`` for the other replicas.
+        peers: All replicas by id. This one is added if it is missing.
+        join: Wait to be added to a running fleet rather than found one.
+        election_ms: A follower campaigns after a silence of once to twice this.
+        geo_database: An MMDB file; None looks in the usual places and then uses the shipped one.
+        log_json: True for JSON, False for key=value; None: JSON unless on a terminal.
+        snapshot_every: Entries between snapshots.
+        allow_insecure: Listen where other machines can connect, without TLS.
+    """
+
+    replica_id: str
+    fleet_id: str
+    data_dir: Path
+    listen: str
+    peer_listen: str
+    failure_domain: str = ""
+    peers: Mapping[str, PeerAddresses] = field(default_factory=dict)
+    timing: Timing = DEFAULT_TIMING
+    join: bool = False
+    election_ms: int = 1_000
+    geo_database: Path | None = None
+    log_json: bool | None = None
+    log_level: str = "info"
+    snapshot_every: int = 4_096
+    allow_insecure: bool = False
+
+    @property
+    def all_peers(self) -> dict[str, PeerAddresses]:
+        """All replicas, this one included, sorted by id."""
+        own = PeerAddresses(self.peer_listen, self.listen, self.failure_domain or self.replica_id)
+        peers = {self.replica_id: own, **self.peers}
+        return {replica_id: peers[replica_id] for replica_id in sorted(peers)}
+
+
+class SettingsError(ValueError):
+    """The replica cannot be started with these settings. The message says what to change."""
+
+
+def serve(settings: Settings) -> int:
+    """Run a replica until it is told to stop; return the exit code."""
+    assert_debug()
+    configure(json=settings.log_json, level=settings.log_level, replica_id=settings.replica_id)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run(settings))
+
+
+async def run(settings: Settings) -> int:
+    """Run a replica until SIGTERM, SIGINT or a failure; return the exit code.
+
+    0: stopped when told to. 2: the settings cannot be used. 70: the replica stopped itself. 74: the
+    data directory cannot be used. The reason is in the log, and on standard error at start.
+    """
+    stop = stop_event()
+    began_at_ms = boot_ms()
+    try:
+        running = await start(settings)
+    except SettingsError as error:
+        return _refuse(EXIT_BAD_SETTINGS, error)
+    except EngineFailedError as error:
+        return _refuse(EXIT_STORAGE, error)
+    except OSError as error:
+        return _refuse(EXIT_STORAGE if error.filename else EXIT_BAD_SETTINGS, error)
+    log.info(
+        "replica_started",
+        listen=running.listen,
+        peer_listen=settings.peer_listen,
+        fleet_id=settings.fleet_id,
+        failure_domain=running.replica.settings.failure_domain,
+        voters=",".join(settings.all_peers),
+        data_dir=str(settings.data_dir),
+        start_ms=boot_ms() - began_at_ms,
+    )
+    waiting = asyncio.create_task(stop.wait(), name="stop-signal")
+    await asyncio.wait((waiting, running.replica.stopped), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    failed = running.replica.stopped.done()
+    await running.stop()
+    log.info("replica_stopped", exit_code=EXIT_BUG if failed else EXIT_STOPPED)
+    return EXIT_BUG if failed else EXIT_STOPPED
+
+
+@dataclass(slots=True)
+class Running:
+    """A replica that serves.
+
+    Attributes:
+        listen: Address of the API, with the port it got.
+    """
+
+    replica: Replica
+    server: ApiServer
+    consensus: Consensus
+    listen: str
+    watcher: asyncio.Task[None]
+
+    async def stop(self) -> None:
+        """Hand over, drain, and leave in good order."""
+        self.watcher.cancel()
+        await self.server.set_serving(is_serving=False)
+        standing = self.consensus.standing()
+        if standing.is_leader and len(self.consensus.members()) > 1:
+            try:
+                async with asyncio.timeout(TRANSFER_DEADLINE_MS / 1_000):
+                    await self.consensus.transfer()
+            except (ConsensusError, TimeoutError) as error:
+                log.warning("leadership_not_transferred", reason=str(error) or "not in time")
+        self.replica.hub.close()
+        self.replica.links.close()
+        await self.server.stop(grace_ms=DRAIN_MS)
+        await self.replica.stop()
+
+
+async def start(settings: Settings, *, consensus: Consensus | None = None) -> Running:
+    """Build and start everything; ``consensus`` replaces the engine, for tests.
+
+    Raises:
+        SettingsError: An address, the timing or the geo database cannot be used.
+        EngineFailedError: The log cannot be opened.
+        OSError: The data directory cannot be made, or the address is taken.
+    """
+    _check(settings)
+    peers = settings.all_peers
+    own = peers[settings.replica_id]
+    places = await asyncio.to_thread(_open_places, settings)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = consensus if consensus is not None else _engine(settings)
+    answerer = Answerer(places)
+    replica = Replica(
+        ReplicaSettings(
+            settings.replica_id,
+            own.failure_domain or settings.replica_id,
+            settings.timing,
+            tuple((replica_id, each.api) for replica_id, each in peers.items()),
+            failure_domains=tuple(
+                each.failure_domain or replica_id for replica_id, each in peers.items()
+            ),
+            snapshot_entries=settings.snapshot_every,
+        ),
+        Director(
+            ReplicaId(settings.replica_id),
+            own.failure_domain or settings.replica_id,
+            settings.timing,
+            {ReplicaId(each): peer.failure_domain or each for each, peer in peers.items()},
+        ),
+        engine,
+        kept=KeptTable(settings.data_dir / "routes.kept"),
+        on_table=lambda table: _adopt(answerer, table),
+    )
+    server = ApiServer(
+        [
+            RoutingApi(answerer, replica.hub, replica.view.label).handlers(),
+            AgentApi(replica).handlers(),
+            EvidenceApi(replica).handlers(),
+            FleetApi(replica).handlers(),
+            FailoverApi(replica).handlers(),
+            ClusterApi(replica, {each: peer.peer for each, peer in peers.items()}).handlers(),
+        ],
+        (
+            routing.NAME,
+            agents.NAME,
+            evidence.NAME,
+            fleet.NAME,
+            failovers.NAME,
+            cluster.NAME,
+        ),
+    )
+    await replica.start()
+    try:
+        port = await server.start(_listen(settings.listen, settings))
+    except OSError as error:
+        await replica.stop()
+        raise SettingsError(str(error)) from error
+    watcher = asyncio.create_task(_watch_readiness(replica, server), name="readiness")
+    # What was built so far lives as long as the process; collections need not look at it again.
+    gc.collect()
+    gc.freeze()
+    host = settings.listen.rpartition(":")[0]
+    return Running(replica, server, engine, f"{host}:{port}", watcher)
+
+
+def _adopt(answerer: Answerer, table: RouteTable) -> None:
+    answerer.adopt_table(table)
+
+
+async def _watch_readiness(replica: Replica, server: ApiServer) -> None:
+    """Say SERVING as soon as resolves can be answered; a lost leader does not take that back."""
+    await replica.has_table.wait()
+    await server.set_serving(is_serving=True)
+
+
+def _check(settings: Settings) -> None:
+    faults = list(settings.timing.faults())
+    for address in (settings.listen, settings.peer_listen):
+        try:
+            _listen(address, settings)
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingsError("; ".join(faults))
+
+
+def _listen(address: str, settings: Settings) -> str:
+    return address if settings.allow_insecure else ensure_loopback(address)
+
+
+def _engine(settings: Settings) -> EmbeddedConsensus:
+    try:
+        config = EmbeddedConfig(
+            replica_id=settings.replica_id,
+            fleet_id=settings.fleet_id,
+            data_dir=settings.data_dir,
+            listen=settings.peer_listen,
+            peers={each: peer.peer for each, peer in settings.all_peers.items()},
+            join=settings.join,
+            election_ms=settings.election_ms,
+            heartbeat_ms=min(100, max(1, settings.election_ms // 10)),
+            tick_ms=min(50, max(1, settings.election_ms // 20)),
+            allow_insecure=settings.allow_insecure,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return EmbeddedConsensus(config)
+
+
+def _open_places(settings: Settings) -> GeoDatabase | None:
+    try:
+        places = open_geo_database(settings.geo_database)
+    except GeoDatabaseError as error:
+        if settings.geo_database is not None:
+            raise SettingsError(str(error)) from error
+        log.warning("geo_database_unavailable", reason=str(error))
+        return None
+    described = places.describe()
+    log.info(
+        "geo_database_opened",
+        path=described.path,
+        built_on=described.built_on,
+        attribution=described.attribution,
+        chosen_by=described.chosen_by,
+    )
+    return places
+
+
+def _refuse(exit_code: int, error: BaseException) -> int:
+    log.error("replica_not_started", reason=str(error), exit_code=exit_code)
+    sys.stderr.write(f"director: {error}\n")
+    return exit_code

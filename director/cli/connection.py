@@ -1,0 +1,287 @@
+"""Calls to a group of directors as if it were one.
+
+A silent endpoint is followed by the next one, a follower by the leader it names.
+Every change carries a request id, so that sending it again to another replica is safe.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
+
+from director.cli.context_file import read_contexts
+from director.cli.exits import EXIT_CODE_BY_REASON, CliError, ExitCode
+from director.client.channel import CHANNEL_OPTIONS
+from director.core.reasons import Reason
+from director.runtime.clock import boot_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from google.protobuf.message import Message
+
+    from director.cli.methods import Answer, Method
+
+DEFAULT_ENDPOINT = "127.0.0.1:7440"
+# One replica gets this long before the next one is asked: far above any answer's time.
+ATTEMPT_MS_MAX = 3_000
+_PAUSE_MS = 200
+
+# The same call may succeed at once elsewhere, or here in a moment.
+_PASSING_REASONS = frozenset(
+    {
+        Reason.NOT_LEADER,
+        Reason.NO_LEADER,
+        Reason.OUTCOME_UNKNOWN,
+        Reason.SHUTTING_DOWN,
+        Reason.UNAVAILABLE,
+    }
+)
+_UNTOUCHED_REASONS = frozenset({Reason.NOT_LEADER, Reason.NO_LEADER, Reason.SHUTTING_DOWN})
+_CONNECTION_REFUSED = "connection refused"
+_EXIT_CODE_BY_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: ExitCode.USAGE,
+    grpc.StatusCode.NOT_FOUND: ExitCode.USAGE,
+    grpc.StatusCode.OUT_OF_RANGE: ExitCode.USAGE,
+    grpc.StatusCode.FAILED_PRECONDITION: ExitCode.REFUSED,
+    grpc.StatusCode.PERMISSION_DENIED: ExitCode.REFUSED,
+    grpc.StatusCode.UNAUTHENTICATED: ExitCode.REFUSED,
+    grpc.StatusCode.ABORTED: ExitCode.CONFLICT,
+    grpc.StatusCode.UNAVAILABLE: ExitCode.UNREACHABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.UNREACHABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ExitCode.UNREACHABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One call that failed, understood.
+
+    Attributes:
+        reason: The director's machine-readable reason; "" when gRPC itself failed.
+    """
+
+    status: grpc.StatusCode
+    message: str
+    reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed elsewhere or a moment later."""
+        if self.reason:
+            return self.reason in _PASSING_REASONS
+        return self.status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether it is certain that the call changed nothing."""
+        return self.reason in _UNTOUCHED_REASONS or (
+            not self.reason and self.message == _CONNECTION_REFUSED
+        )
+
+    def error(self) -> CliError:
+        """Return what the person sees."""
+        code = _EXIT_CODE_BY_STATUS.get(self.status, ExitCode.NO)
+        if self.reason in set(Reason):
+            code = EXIT_CODE_BY_REASON[Reason(self.reason)]
+        return CliError(self.message, code, reason=self.reason, metadata=self.metadata)
+
+
+def failure_of(error: grpc.RpcError) -> Failure:
+    """Read status, reason and values out of an error of gRPC."""
+    assert isinstance(error, grpc.Call)
+    status = rpc_status.from_call(error)
+    for detail in status.details if status is not None else ():
+        info = ErrorInfo()
+        if detail.Unpack(info):
+            message = str(status.message)
+            return Failure(error.code(), message, info.reason, dict(info.metadata))
+    return Failure(error.code(), _plain(error.code(), error.details() or ""))
+
+
+def _plain(status: grpc.StatusCode, details: str) -> str:
+    """Return gRPC's words for a failed connection as people say it."""
+    lower = details.lower()
+    if "refused" in lower:
+        return _CONNECTION_REFUSED
+    if "name resolution" in lower or "dns" in lower:
+        return "unknown host"
+    if "no such file" in lower:
+        return "no such socket"
+    if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "no answer in time"
+    if status is grpc.StatusCode.UNIMPLEMENTED:
+        return f"the director does not know this call: {details or 'unimplemented'}"
+    return details or status.name.lower().replace("_", " ")
+
+
+class Connection:
+    """Channels to the endpoints of one group of directors. Close it.
+
+    ``deadline_ms`` bounds each call with all its attempts.
+    """
+
+    def __init__(self, endpoints: Sequence[str], *, deadline_ms: int, source: str = "") -> None:
+        assert endpoints, "there is always the default"
+        self._endpoints = list(endpoints)
+        self._deadline_ms = deadline_ms
+        self._source = source
+        self._channels: dict[str, grpc.Channel] = {}
+        self._failures: dict[str, Failure] = {}
+
+    def close(self) -> None:
+        """Close every channel."""
+        for channel in self._channels.values():
+            channel.close()
+
+    def call(self, method: Method[Answer], request: Message) -> Answer:
+        """Return the answer of the first director that gives one.
+
+        Raises:
+            CliError: It was refused, or nobody answered within the deadline.
+        """
+        give_up_at_ms = boot_ms() + self._deadline_ms
+        while True:
+            answer = self._round(method, request, give_up_at_ms)
+            if answer is not None:
+                return answer
+            # An election takes a second or two; an empty address will not begin to answer.
+            is_group_there = any(each.reason for each in self._failures.values())
+            if not is_group_there or boot_ms() + _PAUSE_MS >= give_up_at_ms:
+                raise self._unreachable(method)
+            time.sleep(_PAUSE_MS / 1_000)
+
+    def _round(self, method: Method[Answer], request: Message, give_up_at_ms: int) -> Answer | None:
+        """Ask every endpoint once, leaders named on the way first."""
+        waiting, asked = list(self._endpoints), set[str]()
+        self._failures = {}
+        while waiting:
+            endpoint = waiting.pop(0)
+            left_ms = min(ATTEMPT_MS_MAX, give_up_at_ms - boot_ms())
+            if endpoint in asked or left_ms <= 0:
+                continue
+            asked.add(endpoint)
+            invoke = self._channel(endpoint).unary_unary(
+                method.path, type(request).SerializeToString, method.answer.FromString
+            )
+            try:
+                answer: Answer = invoke(request, timeout=left_ms / 1_000)
+            except grpc.RpcError as error:
+                failure = self._noted(method, endpoint, error)
+                leader = failure.metadata.get("leaderAddress", "")
+                if leader and leader not in asked:
+                    waiting.insert(0, leader)
+            else:
+                self._prefer(endpoint)
+                return answer
+        return None
+
+    def _noted(self, method: Method[Answer], endpoint: str, error: grpc.RpcError) -> Failure:
+        """Keep a failure that may pass; raise any other."""
+        failure = failure_of(error)
+        if not failure.is_passing:
+            raise failure.error() from error
+        if not (method.is_repeatable or failure.is_untouched):
+            message = f"{endpoint}: {failure.message}; the change may or may not have been made"
+            raise CliError(message, ExitCode.UNREACHABLE, reason=failure.reason) from error
+        self._failures[endpoint] = failure
+        return failure
+
+    def stream(
+        self, method: Method[Answer], request: Message, *, give_up_at_ms: int
+    ) -> Iterator[Answer]:
+        """Yield the answers of one stream from the first director that serves it.
+
+        Ends when the director ends it or the connection breaks after the first answer: the
+        caller asks again for what it still wants.
+
+        Raises:
+            CliError: It was refused, or nobody answered.
+        """
+        self._failures = {}
+        for endpoint in list(self._endpoints):
+            left_ms = give_up_at_ms - boot_ms()
+            if left_ms <= 0:
+                return
+            open_stream = self._channel(endpoint).unary_stream(
+                method.path, type(request).SerializeToString, method.answer.FromString
+            )
+            has_begun = False
+            try:
+                for answer in open_stream(request, timeout=left_ms / 1_000):
+                    if not has_begun:
+                        self._prefer(endpoint)
+                    has_begun = True
+                    yield answer
+            except grpc.RpcError as error:
+                self._noted(method, endpoint, error)
+                if has_begun or boot_ms() >= give_up_at_ms:
+                    return
+            else:
+                return
+        raise self._unreachable(method)
+
+    def _prefer(self, endpoint: str) -> None:
+        if endpoint in self._endpoints:
+            self._endpoints.remove(endpoint)
+        self._endpoints.insert(0, endpoint)
+
+    def _channel(self, endpoint: str) -> grpc.Channel:
+        if endpoint not in self._channels:
+            self._channels[endpoint] = grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
+        return self._channels[endpoint]
+
+    def _unreachable(self, method: Method[Answer]) -> CliError:
+        told = [failure for failure in self._failures.values() if failure.reason]
+        if told:
+            where = ", ".join(sorted(self._failures))
+            tail = "; the change may or may not have been made" if method.is_change else ""
+            message = f"{told[0].message} (asked {where} for {self._deadline_ms / 1_000:g} s)"
+            unknown = any(each.reason == Reason.OUTCOME_UNKNOWN for each in told)
+            return CliError(
+                message + (tail if unknown else ""),
+                ExitCode.UNREACHABLE,
+                reason=told[0].reason,
+                metadata=told[0].metadata,
+            )
+        tried = ", ".join(
+            f"{endpoint} ({failure.message})" for endpoint, failure in self._failures.items()
+        )
+        tried = tried or ", ".join(self._endpoints)
+        given = f" from {self._source}" if self._source else ""
+        return CliError(
+            f"no director answered at {tried}{given}; "
+            "start one with `director dev` or give --endpoint",
+            ExitCode.UNREACHABLE,
+        )
+
+
+def endpoints_from(given: Sequence[str], context: str) -> tuple[tuple[str, ...], str]:
+    """Return the endpoints to use and where they were found: flag, environment, file, default.
+
+    Raises:
+        CliError: The context file is damaged, or has no such context.
+    """
+    if given:
+        return tuple(given), ""
+    variable = os.environ.get("DIRECTOR_ENDPOINTS", "")
+    from_environment = tuple(part.strip() for part in variable.split(",") if part.strip())
+    if from_environment and not context:
+        return from_environment, "DIRECTOR_ENDPOINTS"
+    contexts = read_contexts()
+    name = context or contexts.current
+    if not name:
+        return (DEFAULT_ENDPOINT,), ""
+    endpoints = contexts.endpoints_by_name.get(name, ())
+    if not endpoints:
+        known = ", ".join(sorted(contexts.endpoints_by_name)) or "none"
+        hint = f"known contexts: {known}"
+        raise CliError(f"there is no context {name!r}", ExitCode.USAGE, hint=hint)
+    return endpoints, f"context {name!r}"

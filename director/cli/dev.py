@@ -1,0 +1,76 @@
+"""`director dev`: a whole fleet on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from director.cli.context_file import remove_context, write_context
+from director.cli.drill import finish
+from director.cli.exits import CliError, ExitCode
+from director.dev.control import ControlError
+from director.dev.directors import DirectorsError
+from director.dev.session import Options, Voice, run_session
+from director.dev.supervisor import FleetError, How
+from director.runtime.directory_lock import DirectoryInUseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_CONTEXT = "dev"
+_PORT_BASE = 7440
+
+
+@click.command()
+@click.option(
+    "--port-base",
+    type=click.IntRange(1024, 31_000),
+    default=_PORT_BASE,
+    show_default=True,
+    help="First of 60 ports; the next free block is taken when they are in use.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep logs and state here. Without it everything is removed at the end.",
+)
+@click.option("--drill", "is_drill", is_flag=True, help="Carry out one drill, then stop.")
+@click.option(
+    "--how",
+    type=click.Choice([str(each) for each in How]),
+    default=str(How.KILL),
+    show_default=True,
+    help="What the drill does to the region: SIGKILL, SIGSTOP, or SIGKILL of its agent alone.",
+)
+def dev(port_base: int, data_dir: Path | None, how: str, *, is_drill: bool) -> None:
+    r"""Run 3 directors, 4 regions, sample services and traffic on loopback.
+
+    Nothing else is needed, and Ctrl-C leaves nothing behind.
+
+    \b
+    Example:
+      director dev
+      director dev --drill
+    """
+    options = Options(
+        port_base, None if data_dir is None else data_dir.resolve(), is_drill, How(how)
+    )
+    try:
+        result = asyncio.run(run_session(options, Voice(click.echo, _select)))
+    except (FleetError, ControlError, DirectoryInUseError, OSError) as error:
+        raise CliError(str(error), ExitCode.NO) from None
+    except DirectorsError as error:
+        raise CliError(str(error), ExitCode.UNREACHABLE, reason=error.reason) from None
+    if is_drill:
+        if result is None:
+            raise CliError("interrupted; the region was restored first", ExitCode.INTERRUPTED)
+        finish(result)
+
+
+def _select(addresses: Sequence[str]) -> Callable[[], None]:
+    """Make the fleet the current context until the returned function is called."""
+    before = write_context(_CONTEXT, addresses)
+    return lambda: remove_context(_CONTEXT, current=before)

@@ -1,0 +1,148 @@
+"""Options that many commands share, so that they are called and work the same everywhere."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import uuid
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from director.cli.connection import DEFAULT_ENDPOINT, Connection, endpoints_from
+from director.cli.exits import CliError, ExitCode
+from director.cli.output import Form
+from director.cli.parameters import DURATION, bundled
+from trafficdirector.admin.v1 import admin_pb2 as admin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def connected(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where the directors are, and pass a ``connection``."""
+
+    @wraps(function)
+    def call(**values: Any) -> None:  # noqa: ANN401 - whatever click parsed
+        given, context = values.pop("endpoint"), values.pop("context")
+        endpoints, source = endpoints_from(given, context or "")
+        connection = Connection(endpoints, deadline_ms=values.pop("deadline_ms"), source=source)
+        try:
+            function(**values, connection=connection)
+        finally:
+            connection.close()
+
+    decorated: Callable[..., None] = call
+    for option in (
+        click.option(
+            "--deadline",
+            "deadline_ms",
+            type=DURATION,
+            default="10s",
+            envvar="DIRECTOR_DEADLINE",
+            show_default=True,
+            help="Longest wait for one answer.",
+        ),
+        click.option(
+            "--context",
+            metavar="NAME",
+            envvar="DIRECTOR_CONTEXT",
+            help="Endpoints kept under this name in the context file.",
+        ),
+        click.option(
+            "--endpoint",
+            multiple=True,
+            metavar="HOST:PORT",
+            help=f"A director; repeat for several.  [default: {DEFAULT_ENDPOINT}]",
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated
+
+
+def formatted(*forms: Form) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add ``-o`` with these forms, passed as ``form``."""
+    choices = forms or tuple(Form)
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def call(**values: Any) -> None:  # noqa: ANN401 - whatever click parsed
+            function(**values, form=Form(values.pop("output")))
+
+        return click.option(
+            "-o",
+            "--output",
+            type=click.Choice([each.value for each in choices]),
+            default=choices[0].value,
+            envvar="DIRECTOR_OUTPUT",
+            show_default=True,
+            help="Form of the answer on stdout.",
+        )(call)
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOptions:
+    """What every change carries."""
+
+    reason: str
+    dry_run: bool
+
+    def message(self, *, validate_only: bool | None = None) -> admin.Change:
+        """Return it for the wire, with an id by which a repetition is recognised."""
+        return admin.Change(
+            request_id=uuid.uuid4().hex,
+            actor=_actor(),
+            reason=self.reason,
+            validate_only=self.dry_run if validate_only is None else validate_only,
+        )
+
+
+def _actor() -> str:
+    given = os.environ.get("DIRECTOR_ACTOR", "")
+    if given:
+        return given
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no entry for this user id, as in a container
+        return f"uid-{os.getuid()}"
+
+
+def changing(*, is_reason_required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add ``--reason`` and ``--dry-run``, passed as ``change``."""
+    return bundled(
+        "change",
+        ChangeOptions,
+        click.option(
+            "--reason",
+            required=is_reason_required,
+            default=None if is_reason_required else "",
+            metavar="TEXT",
+            help="Why; kept in the audit trail.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Check and answer, change nothing."),
+    )
+
+
+def is_interactive() -> bool:
+    """Whether there is a person to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str, *, is_agreed: bool) -> None:
+    """Ask y/N unless ``--yes`` was given.
+
+    Raises:
+        CliError: The answer is no, or there is no terminal to ask on.
+    """
+    if is_agreed:
+        return
+    if not is_interactive():
+        message = "this asks for confirmation and there is no terminal"
+        raise CliError(message, ExitCode.USAGE, hint="give --yes to go ahead")
+    if not click.confirm(question, err=True):
+        raise CliError("nothing was changed", ExitCode.NO)

@@ -1,0 +1,1 @@
+"""The documents people write: model, loading, validation and canonical export."""

@@ -1,0 +1,132 @@
+"""The pump around one Raft node. The order here is part of Raft's safety and is written once.
+
+Persist term, vote and entries; then send; then apply; then advance. Messages that promise nothing
+of the own disk leave before. One batch is under way at a time, and whatever arrives meanwhile
+makes up the next one: that is group commit, one ``fdatasync`` for all of it.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from director.consensus.embedded.disk_thread import DiskThread
+from director.raft.messages import Entry, Message, SnapshotMark
+from director.raft.node import Node, ReadState, Ready
+from director.storage.wal import Wal
+
+
+class DriverShell(Protocol):
+    """What the pump needs done around it, in the order in which it asks."""
+
+    def send(self, messages: tuple[Message, ...]) -> None:
+        """Pass messages to their recipients, or lose them. Never waits."""
+        ...
+
+    def installed(self, mark: SnapshotMark) -> None:
+        """Take over the state of a snapshot that now stands in place of the log below it."""
+        ...
+
+    def apply(self, committed: tuple[Entry, ...]) -> None:
+        """Take committed entries, in order, each once."""
+        ...
+
+    def answer_reads(self, confirmed: tuple[ReadState, ...], lost: tuple[int, ...]) -> None:
+        """Take what became of reads."""
+        ...
+
+    def settled(self) -> None:
+        """Look at the node: whatever could be done for now is done."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """The log must not be used any more. Nothing is sent or acknowledged from here on."""
+        ...
+
+
+class Driver:
+    """Moves one node. To be used from the engine's loop only."""
+
+    def __init__(self, node: Node, wal: Wal, disk: DiskThread, shell: DriverShell) -> None:
+        """Stand still until the first input."""
+        self._node = node
+        self._wal = wal
+        self._disk = disk
+        self._shell = shell
+        self._outstanding: Ready | None = None
+        self.has_stopped = False
+
+    def step(self, messages: list[Message]) -> None:
+        """Take messages in."""
+        node = self._node
+
+        def take() -> None:
+            for message in messages:
+                node.step(message)
+
+        self.given(take)
+
+    def tick(self, count: int) -> None:
+        """Let ticks pass."""
+
+        def pass_ticks() -> None:
+            for _ in range(count):
+                self._node.tick()
+
+        self.given(pass_ticks)
+
+    def given(self, change: Callable[[], None]) -> None:
+        """Let ``change`` do something to the node, then do all there is to do."""
+        if self.has_stopped:
+            return
+        try:
+            change()
+            self._pump()
+        except Exception as error:
+            self._fail(error)
+
+    def stop(self) -> None:
+        """Do nothing any more. What is on its way to the disk is not waited for."""
+        self.has_stopped = True
+
+    def _pump(self) -> None:
+        node = self._node
+        while self._outstanding is None and node.has_ready():
+            ready = node.ready()
+            if ready.messages_now:
+                self._shell.send(ready.messages_now)
+            if ready.snapshot is not None:
+                self._wal.install_snapshot(ready.snapshot)
+            if ready.entries or ready.hard_state is not None:
+                self._wal.append_batch(ready.hard_state, ready.entries)
+            if ready.must_sync:
+                self._outstanding = ready
+                self._disk.submit(self._wal.sync, self._synced)
+            else:
+                self._finish(ready)
+        self._shell.settled()
+
+    def _synced(self, error: BaseException | None) -> None:
+        ready, self._outstanding = self._outstanding, None
+        if self.has_stopped:
+            return
+        if error is not None:
+            self._fail(error)
+            return
+        assert ready is not None, "one sync is asked for at a time"
+        durable = ready
+        self.given(lambda: self._finish(durable))
+
+    def _finish(self, ready: Ready) -> None:
+        shell = self._shell
+        if ready.messages_after_persist:
+            shell.send(ready.messages_after_persist)
+        if ready.snapshot is not None:
+            shell.installed(ready.snapshot)
+        if ready.committed:
+            shell.apply(ready.committed)
+        if ready.read_states or ready.reads_lost:
+            shell.answer_reads(ready.read_states, ready.reads_lost)
+        self._node.advance(ready)
+
+    def _fail(self, error: BaseException) -> None:
+        self.has_stopped = True
+        self._shell.failed(error)

@@ -1,0 +1,320 @@
+"""One peer, as far as this replica sends to it. The answers come on the peer's own link.
+
+The queue is bounded and never waits: what a slow or absent peer cannot take is dropped, oldest
+first, which Raft is made for. Only the peer itself is the poorer for it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+
+from director.consensus.embedded.wire import encode_batch, encode_mark, encode_message
+from director.raft.messages import ENTRY_OVERHEAD_BYTES, Message, MessageKind
+from director.runtime.backoff import Backoff
+from director.runtime.clock import boot_ms, boot_ns
+from trafficdirector.peer.v1 import peer_pb2
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from director.storage.snapshots import SnapshotReader
+
+log = structlog.get_logger()
+
+EXCHANGE = "/trafficdirector.peer.v1.RaftService/Exchange"
+INSTALL_SNAPSHOT = "/trafficdirector.peer.v1.RaftService/InstallSnapshot"
+REPLICA_KEY = "td-replica"
+INCARNATION_KEY = "td-incarnation"
+ADDRESS_KEY = "td-address"
+
+MIB = 1 << 20
+# A batch holds at most this much, and one message more: an APPEND carries up to 1 MiB.
+BATCH_BYTES_MAX = 2 * MIB
+MESSAGE_BYTES_MAX = 8 * MIB
+QUEUE_COUNT_MAX = 2_048
+QUEUE_BYTES_MAX = 32 * MIB
+CHUNK_BYTES_MAX = MIB
+PROBE_INTERVAL_MS = 1_000
+# The smallest of the last few: what the network takes, not what a busy peer adds to it.
+_ROUND_TRIP_SAMPLES = 5
+_SNAPSHOT_MS_MIN = 30_000
+
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """How this replica introduces itself."""
+
+    fleet_id: str
+    replica_id: str
+    incarnation: str
+    address: str
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The part that travels beside a call."""
+        return (
+            (REPLICA_KEY, self.replica_id),
+            (INCARNATION_KEY, self.incarnation),
+            (ADDRESS_KEY, self.address),
+        )
+
+
+class PeerLink:
+    """Sends to one peer.
+
+    Attributes:
+        peer_id: Whom.
+        address: Where.
+        round_trip_ms: The shortest of the newest round trips; None while none was measured.
+    """
+
+    def __init__(
+        self,
+        peer_id: str,
+        address: str,
+        hello: Hello,
+        *,
+        rng: "Random",
+        on_unreachable: Callable[[str], None],
+    ) -> None:
+        """Connect and stay connected until ``close``.
+
+        Args:
+            peer_id: Whom to send to.
+            address: Where it listens.
+            hello: Who sends.
+            rng: Draws the pauses between attempts.
+            on_unreachable: Called with the peer when messages to it were dropped.
+        """
+        self.peer_id = peer_id
+        self.address = address
+        self.round_trip_ms: float | None = None
+        self._hello = hello
+        self._backoff = Backoff(rng, base_ms=50, cap_ms=500)
+        self._on_unreachable = on_unreachable
+        self._queue: deque[Message] = deque()
+        self._queue_bytes = 0
+        self._news = asyncio.Event()
+        self._sent = asyncio.Event()
+        self._is_connected = False
+        self._complaint = ""
+        self._probes: deque[int] = deque()
+        self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIP_SAMPLES)
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._task = asyncio.ensure_future(self._run())
+
+    def send(self, message: Message) -> None:
+        """Queue a message, or drop it if the peer is not connected."""
+        if not self._is_connected:
+            self._on_unreachable(self.peer_id)
+            return
+        self._queue.append(message)
+        self._queue_bytes += _size(message)
+        if len(self._queue) > QUEUE_COUNT_MAX or self._queue_bytes > QUEUE_BYTES_MAX:
+            while len(self._queue) > QUEUE_COUNT_MAX // 2 or (
+                self._queue_bytes > QUEUE_BYTES_MAX // 2 and len(self._queue) > 1
+            ):
+                self._queue_bytes -= _size(self._queue.popleft())
+            self._on_unreachable(self.peer_id)
+        self._news.set()
+
+    async def close(self) -> None:
+        """Disconnect. What is queued is dropped."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._channel.close()
+
+    async def flush(self, within_ms: int) -> None:
+        """Wait until the queue is empty, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_ms / 1000):
+                while self._queue and self._is_connected:
+                    self._sent.clear()
+                    await self._sent.wait()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._exchange()
+                self._complain("the peer ended the stream", refused=False)
+            except grpc.aio.AioRpcError as error:
+                refused = error.code() in (
+                    grpc.StatusCode.PERMISSION_DENIED,
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                )
+                self._complain(error.details() or str(error.code()), refused=refused)
+            self._disconnected()
+            await asyncio.sleep(self._backoff.next_delay_ms() / 1000)
+
+    def _complain(self, what: str, *, refused: bool) -> None:
+        # Once per change: a peer that is down for an hour is one line.
+        if self._is_connected or (refused and what != self._complaint):
+            write = log.warning if refused else log.info
+            write("peer_refused_us" if refused else "peer_lost", peer_id=self.peer_id, error=what)
+        if refused:
+            self._complaint = what
+
+    def _disconnected(self) -> None:
+        self._is_connected = False
+        self._sent.set()
+        self._queue.clear()
+        self._queue_bytes = 0
+        self._probes.clear()
+        self._on_unreachable(self.peer_id)
+
+    async def _exchange(self) -> None:
+        call = self._channel.stream_stream(
+            EXCHANGE,
+            request_serializer=_encoded,
+            response_deserializer=peer_pb2.ExchangeResponse.FromString,
+        )(metadata=self._hello.metadata())
+        writer: asyncio.Task[None] | None = None
+        try:
+            await call.write(
+                peer_pb2.ExchangeRequest(
+                    fleet_id=self._hello.fleet_id,
+                    replica_id=self._hello.replica_id,
+                    incarnation=self._hello.incarnation,
+                )
+            )
+            async for _ in call:
+                if writer is None:
+                    self._connected()
+                    writer = asyncio.ensure_future(self._write(call))
+                elif self._probes:
+                    self._measured((boot_ns() - self._probes.popleft()) / 1e6)
+            # A stream that ended has a status; this raises it if it is an error.
+            if await call.code() is not grpc.StatusCode.OK:
+                raise grpc.aio.AioRpcError(
+                    await call.code(),
+                    await call.initial_metadata(),
+                    await call.trailing_metadata(),
+                    details=await call.details(),
+                )
+        finally:
+            call.cancel()
+            if writer is not None:
+                writer.cancel()
+                # Not awaited directly: its cancellation could not be told from our own, and a
+                # link that overlooks its own would never end.
+                await asyncio.wait([writer])
+                if not writer.cancelled():
+                    writer.exception()  # what broke it, the stream's status says as well
+
+    def _connected(self) -> None:
+        self._backoff.reset()
+        self._is_connected = True
+        self._complaint = ""
+        log.info("peer_connected", peer_id=self.peer_id, address=self.address)
+
+    def _measured(self, round_trip_ms: float) -> None:
+        self._round_trips.append(round_trip_ms)
+        self.round_trip_ms = min(self._round_trips)
+
+    async def _write(
+        self,
+        call: "grpc.aio.StreamStreamCall[peer_pb2.ExchangeRequest, peer_pb2.ExchangeResponse]",
+    ) -> None:
+        next_probe_at_ms = 0
+        while True:
+            now_ms = boot_ms()
+            if now_ms >= next_probe_at_ms:
+                # An empty batch is answered at once: the round trip, free of Raft's own work.
+                next_probe_at_ms = now_ms + PROBE_INTERVAL_MS
+                self._probes.append(boot_ns())
+                await call.write(peer_pb2.ExchangeRequest())
+            if not self._queue:
+                self._news.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PROBE_INTERVAL_MS / 1000):
+                        await self._news.wait()
+                continue
+            await call.write(encode_batch(self._take_batch()))
+            self._sent.set()
+
+    def _take_batch(self) -> list[Message]:
+        queue = self._queue
+        batch = []
+        size = 0
+        while queue and size < BATCH_BYTES_MAX:
+            message = queue.popleft()
+            size += _size(message)
+            batch.append(message)
+        self._queue_bytes -= size
+        return batch
+
+    async def send_snapshot(
+        self, message: Message, reader: "SnapshotReader", bytes_per_s: int
+    ) -> bool:
+        """Stream a snapshot to the peer. Whether it says that it verified and kept it.
+
+        Args:
+            message: The SNAPSHOT message that announces it.
+            reader: The snapshot; closed by the caller.
+            bytes_per_s: At most.
+        """
+        total = reader.offer.payload_bytes
+        allowed_ms = _SNAPSHOT_MS_MIN + 4 * 1000 * total // bytes_per_s
+        call = self._channel.stream_unary(
+            INSTALL_SNAPSHOT,
+            request_serializer=peer_pb2.InstallSnapshotRequest.SerializeToString,
+            response_deserializer=peer_pb2.InstallSnapshotResponse.FromString,
+        )(
+            self._chunks(message, reader, bytes_per_s),
+            timeout=allowed_ms / 1000,
+            metadata=self._hello.metadata(),
+        )
+        response = await call
+        return bool(response.installed)
+
+    async def _chunks(
+        self, message: Message, reader: "SnapshotReader", bytes_per_s: int
+    ) -> AsyncIterator[peer_pb2.InstallSnapshotRequest]:
+        offer = reader.offer
+        announced = encode_message(message)
+        announced.snapshot.CopyFrom(encode_mark(offer.mark))
+        yield peer_pb2.InstallSnapshotRequest(
+            message=announced,
+            fleet_id=self._hello.fleet_id,
+            total_bytes=offer.payload_bytes,
+            sha256=offer.sha256,
+        )
+        offset = 0
+        loop = asyncio.get_running_loop()
+        while chunk := await loop.run_in_executor(None, reader.chunk, offset, CHUNK_BYTES_MAX):
+            offset += len(chunk)
+            yield peer_pb2.InstallSnapshotRequest(chunk=chunk)
+            await asyncio.sleep(len(chunk) / bytes_per_s)
+
+
+def _encoded(batch: peer_pb2.ExchangeRequest) -> bytes:
+    return batch.SerializeToString()
+
+
+def _size(message: Message) -> int:
+    if message.kind is not MessageKind.APPEND:
+        return ENTRY_OVERHEAD_BYTES
+    size = ENTRY_OVERHEAD_BYTES
+    for entry in message.entries:
+        size += len(entry.payload) + ENTRY_OVERHEAD_BYTES
+    return size

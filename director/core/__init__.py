@@ -1,0 +1,1 @@
+"""What the director knows and decides. Pure: values in, values out, time passed in."""

@@ -1,0 +1,394 @@
+"""One director replica as one object: inputs and time in, effects out.
+
+A shell feeds it, carries out its effects, and arms one timer. The simulator does the same. Every
+replica applies the log and publishes routes; only the leader plans and grants leases; the others
+relay their evidence to it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from director.core import machine, status
+from director.core.commands import Command, StageName, Stamp
+from director.core.effects import (
+    Answer,
+    DirectGroup,
+    DirectProbes,
+    Effect,
+    Note,
+    Propose,
+    Publish,
+    Relay,
+)
+from director.core.events import Event, OwnershipGranted, Rejected, RunAborted, RunAdvanced
+from director.core.failover import Bench
+from director.core.health import Court
+from director.core.ids import GroupId, ReplicaId
+from director.core.inputs import (
+    Asked,
+    BarrierFailed,
+    BarrierPassed,
+    Committed,
+    Input,
+    LeadershipGained,
+    LeadershipLost,
+    LeaseAsked,
+    ProposalFailed,
+    ReplicaReported,
+    Reported,
+    SnapshotInstalled,
+    Ticked,
+)
+from director.core.lease import LeaseBook
+from director.core.observation_log import ObservationLog
+from director.core.observations import AgentReport, ReplicaReport
+from director.core.planner import Planner
+from director.core.probes_plan import plan_probes
+from director.core.proposals import Proposals
+from director.core.reasons import Reason
+from director.core.requests import decide
+from director.core.round_trips import RoundTrips
+from director.core.routes import compile_table
+from director.core.safety import Refusal
+from director.core.state import Group, State
+from director.core.timing import Timing
+from director.core.topology import Topology
+from director.routing.table import RegionId, RouteTable, ServiceId
+
+# How often the leader looks at everything that is due. A tenth of the shortest deadline it keeps.
+TICK_MS = 100
+
+
+@dataclass(slots=True)
+class _Anchor:
+    """Ties director time to this replica's own clock, as of the last entry applied."""
+
+    director_ms: int = 0
+    local_ms: int = 0
+
+
+class Director:
+    """A replica's whole judgement.
+
+    Args:
+        replica_id: This replica.
+        failure_domain: Where it runs.
+        timing: How long things take.
+        replica_domains: Failure domain of every replica, this one included.
+        state: What is replicated, as of where the log begins.
+    """
+
+    def __init__(
+        self,
+        replica_id: ReplicaId,
+        failure_domain: str,
+        timing: Timing,
+        replica_domains: Mapping[ReplicaId, str],
+        state: State | None = None,
+    ) -> None:
+        self._replica_id = replica_id
+        self._failure_domain = failure_domain
+        self._timing = timing
+        self._domains = {**replica_domains, replica_id: failure_domain}
+        self._state = State() if state is None else state
+        self._log = ObservationLog()
+        self._leases = LeaseBook(timing)
+        self._planner = Planner(self._leases)
+        self._round_trips = RoundTrips()
+        self._anchor = _Anchor()
+        self._term: int | None = None
+        self._proposals = Proposals()
+        self._unsent: list[AgentReport] = []
+        self._relay_at_ms = 0
+        self._next_tick_ms: int | None = None
+        self._probes: dict[RegionId, DirectProbes] = {}
+        self._probed_topology: Topology | None = None
+        self._told_held: dict[GroupId, Refusal] = {}
+
+    # -- what a shell may ask ----------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """What is replicated, as of the last entry applied."""
+        return self._state
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this replica plans."""
+        return self._term is not None
+
+    def director_now_ms(self, *, now_ms: int) -> int:
+        """Director time at a local instant: it goes on between entries, and never back."""
+        return self._anchor.director_ms + max(0, now_ms - self._anchor.local_ms)
+
+    def wake_at_ms(self) -> int | None:
+        """When ``Ticked`` is wanted."""
+        return self._next_tick_ms
+
+    def directives_for(
+        self, region_id: RegionId, service_ids: tuple[ServiceId, ...]
+    ) -> tuple[Effect, ...]:
+        """What an agent that has just connected must be told."""
+        groups = tuple(
+            self._direct(group) for group in self._state.groups if group.service_id in service_ids
+        )
+        probes = self._probes.get(region_id)
+        return groups if probes is None else (*groups, probes)
+
+    def service_views(self, *, now_ms: int) -> tuple[status.ServiceView, ...]:
+        """Every service as this replica sees it; only the leader knows leases."""
+        bench = self._bench(now_ms)
+        held = {
+            group.service_id: self._planner.held.get(group.group_id) for group in self._state.groups
+        }
+        return tuple(
+            status.service_view(bench, service, held.get(service.service_id))
+            for service in self._state.topology.services
+        )
+
+    def region_views(self, *, now_ms: int) -> tuple[status.RegionView, ...]:
+        """Every region as this replica sees it."""
+        return status.region_views(self._bench(now_ms))
+
+    # -- what happens to it ------------------------------------------------------------------------
+
+    def receive(self, given: Input, *, now_ms: int, wall_ms: int = 0) -> tuple[Effect, ...]:
+        """Take one input and return what is to be done, in order.
+
+        Args:
+            given: What happened.
+            now_ms: This replica's boot-time clock.
+            wall_ms: The wall clock, for people; nothing depends on it.
+        """
+        if self._next_tick_ms is None:
+            self._next_tick_ms = now_ms
+        effects = list(self._take(given, now_ms, wall_ms))
+        is_tick = now_ms >= self._next_tick_ms
+        if is_tick:
+            self._next_tick_ms = now_ms + TICK_MS
+        # A report is looked at on the next tick unless it is news; everything else at once.
+        if self.is_leader and (is_tick or not isinstance(given, Reported | LeaseAsked)):
+            effects += self._plan(now_ms, wall_ms)
+        if not self.is_leader and self._unsent and now_ms >= self._relay_at_ms:
+            effects += self._relay(now_ms)
+        return tuple(effects)
+
+    def _take(  # noqa: C901, PLR0911, PLR0912 - one line for each input
+        self, given: Input, now_ms: int, wall_ms: int
+    ) -> tuple[Effect, ...]:
+        match given:
+            case Committed():
+                return self._committed(given, now_ms)
+            case SnapshotInstalled():
+                return self._adopt(given.state, now_ms)
+            case LeadershipGained():
+                self._gained(given.term, now_ms)
+                return ()
+            case LeadershipLost():
+                return self._lost()
+            case Reported():
+                return self._reported(given.report, now_ms)
+            case ReplicaReported():
+                self._log.observe_replica(given.report, now_ms=now_ms)
+                return ()
+            case LeaseAsked():
+                return self._leases.ask(given)
+            case BarrierPassed():
+                return self._leases.passed(given.barrier_id, given.term, self._state, now_ms=now_ms)
+            case BarrierFailed():
+                return self._leases.failed(given.barrier_id)
+            case Asked():
+                return self._asked(given, now_ms, wall_ms)
+            case ProposalFailed():
+                return self._proposal_failed(given)
+            case Ticked():
+                return self._ticked(now_ms)
+            case _:
+                assert_never(given)
+
+    # -- the log -----------------------------------------------------------------------------------
+
+    def _committed(self, given: Committed, now_ms: int) -> tuple[Effect, ...]:
+        before = self._state
+        self._state, event = machine.apply(before, given.index, given.command)
+        self._drop_anchor(now_ms)
+        if given.command is None or event is None:
+            return ()
+        self._proposals.settle(given.command)
+        if self.is_leader:
+            self._note_epoch(event)
+        return (Note(event), *self._changes(before, now_ms))
+
+    def _adopt(self, state: State, now_ms: int) -> tuple[Effect, ...]:
+        assert state.applied_index >= self._state.applied_index, "a snapshot is never older"
+        before, self._state = self._state, state
+        self._drop_anchor(now_ms)
+        return self._changes(before, now_ms)
+
+    def _drop_anchor(self, now_ms: int) -> None:
+        director_ms = max(self._state.now_ms, self.director_now_ms(now_ms=now_ms))
+        self._anchor = _Anchor(director_ms, now_ms)
+
+    def _changes(self, before: State, now_ms: int) -> tuple[Effect, ...]:
+        """What agents and watchers must be told of the difference."""
+        effects: list[Effect] = []
+        if self._state.topology is not self._probed_topology:
+            effects += self._new_probes()
+        was = {group.group_id: self._direct(group, before) for group in before.groups}
+        for group in self._state.groups:
+            directive = self._direct(group)
+            if was.get(group.group_id) != directive:
+                effects.append(directive)
+        if self._state.changed_index != before.changed_index:
+            effects.append(Publish(self._table(now_ms)))
+        return tuple(effects)
+
+    def _new_probes(self) -> list[DirectProbes]:
+        self._probed_topology = self._state.topology
+        before, self._probes = self._probes, plan_probes(self._state.topology)
+        gone = [DirectProbes(region_id, ()) for region_id in before.keys() - self._probes.keys()]
+        changed = [
+            plan for region_id, plan in self._probes.items() if before.get(region_id) != plan
+        ]
+        return sorted([*gone, *changed], key=lambda plan: plan.region_id)
+
+    def _direct(self, group: Group, state: State | None = None) -> DirectGroup:
+        state = self._state if state is None else state
+        run = state.active_run(group.group_id)
+        demote = run is not None and run.stage is StageName.FENCING
+        return DirectGroup(group.group_id, group.service_id, group.home, state.token(group), demote)
+
+    def _table(self, now_ms: int) -> RouteTable:
+        return compile_table(self._state, self._round_trips.published(now_ms=now_ms))
+
+    def _note_epoch(self, event: Event) -> None:
+        """Tell the leases of an epoch born in this office."""
+        group_id = None
+        match event:
+            case OwnershipGranted():
+                group_id = event.group_id
+            case RunAdvanced(token=token) | RunAborted(token=token) if token is not None:
+                run = self._state.run(event.run_id)
+                group_id = None if run is None else run.group_id
+            case _:
+                return
+        group = None if group_id is None else self._state.group(group_id)
+        if group is not None:
+            self._leases.note_epoch(group.group_id, self._state.token(group))
+
+    # -- office ------------------------------------------------------------------------------------
+
+    def _gained(self, term: int, now_ms: int) -> None:
+        self._term = term
+        self._proposals.forget()
+        self._told_held = {}
+        self._leases.gained(term, now_ms=now_ms)
+        self._planner.gained(now_ms=now_ms)
+        own = ReplicaReport(self._replica_id, self._failure_domain, 0, 0)
+        if self._replica_id not in self._log.replicas:
+            self._log.observe_replica(own, now_ms=now_ms)
+
+    def _lost(self) -> tuple[Effect, ...]:
+        self._term = None
+        self._leases.lost()
+        message = "leadership was lost while waiting; look before you ask again"
+        return tuple(
+            Answer(each, Reason.OUTCOME_UNKNOWN, message) for each in self._proposals.forget()
+        )
+
+    # -- observations ------------------------------------------------------------------------------
+
+    def _reported(self, report: AgentReport, now_ms: int) -> tuple[Effect, ...]:
+        news = self._log.observe(report, now_ms=now_ms)
+        if report.readings is not None:
+            self._round_trips.observe(report.region_id, report.readings.round_trips)
+        if report.heard_by == self._replica_id and not self.is_leader:
+            self._unsent.append(report)
+        if news:
+            # Evidence that changed is acted on, or relayed, at once.
+            self._next_tick_ms = now_ms
+            self._relay_at_ms = now_ms
+        return ()
+
+    def _relay(self, now_ms: int) -> list[Effect]:
+        reports, self._unsent = tuple(self._unsent), []
+        self._relay_at_ms = now_ms + self._timing.relay_ms
+        return [Relay(reports)]
+
+    def _ticked(self, now_ms: int) -> tuple[Effect, ...]:
+        if self._state.revision and self._round_trips.is_due(now_ms=now_ms):
+            return (Publish(self._table(now_ms)),)
+        return ()
+
+    # -- planning and proposing ------------------------------------------------------------------
+
+    def _plan(self, now_ms: int, wall_ms: int) -> list[Effect]:
+        stamp = Stamp(self.director_now_ms(now_ms=now_ms), wall_ms)
+        proposals = self._planner.plan(
+            self._state, self._court(), stamp, self._proposals.busy, now_ms=now_ms
+        )
+        effects = [self._propose(key, command) for key, command in proposals]
+        return [*self._news_of_held(), *effects]
+
+    def _news_of_held(self) -> list[Effect]:
+        """Say once why automation does not act, and again when the reason changes."""
+        news: list[Effect] = []
+        for group_id, refusal in sorted(self._planner.held.items()):
+            told = self._told_held.get(group_id)
+            if told is None or told.reason is not refusal.reason:
+                self._told_held[group_id] = refusal
+                news.append(
+                    Note(
+                        Rejected(
+                            self._state.applied_index,
+                            "StartRun",
+                            refusal.reason,
+                            refusal.message,
+                            (*refusal.metadata, ("groupId", group_id)),
+                        )
+                    )
+                )
+        for group_id in [each for each in self._told_held if each not in self._planner.held]:
+            del self._told_held[group_id]
+        return news
+
+    def _propose(self, key: str, command: Command) -> Propose:
+        assert self._term is not None, "only the leader proposes"
+        return self._proposals.begin(key, command, self._term)
+
+    def _proposal_failed(self, failed: ProposalFailed) -> tuple[Effect, ...]:
+        request_id = self._proposals.fail(failed.proposal_id)
+        if not request_id:
+            return ()
+        return (Answer(request_id, failed.reason, "the change was not written"),)
+
+    def _asked(self, asked: Asked, now_ms: int, wall_ms: int) -> tuple[Effect, ...]:
+        if not self.is_leader:
+            message = f"{self._replica_id} does not lead"
+            return (Answer(asked.request_id, Reason.NOT_LEADER, message),)
+        stamp = Stamp(
+            self.director_now_ms(now_ms=now_ms),
+            wall_ms,
+            asked.request_id,
+            asked.actor,
+            asked.reason,
+        )
+        before = machine.repetition(self._state, asked.request_id)
+        if before is not None:
+            return (Note(before),)
+        decision = decide(self._bench(now_ms), asked.ask, stamp)
+        if isinstance(decision, Refusal):
+            return (Answer(asked.request_id, decision.reason, decision.message, decision.metadata),)
+        if asked.validate_only:
+            return (Answer(asked.request_id, None, f"{type(decision).__name__} would be done"),)
+        return (self._propose(f"request {asked.request_id}", decision),)
+
+    # -- views -------------------------------------------------------------------------------------
+
+    def _court(self) -> Court:
+        return Court(self._log, self._state.topology, self._timing, self._domains, self._replica_id)
+
+    def _bench(self, now_ms: int) -> Bench:
+        at_now = replace(self._state, now_ms=self.director_now_ms(now_ms=now_ms))
+        return Bench(at_now, self._court(), self._leases, now_ms)

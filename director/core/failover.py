@@ -1,0 +1,176 @@
+"""Who may take over, why the others may not, and how much could be lost."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from director.core.health import Court
+from director.core.lease import LeaseBook
+from director.core.observation_log import LagSample
+from director.core.state import Group, State
+from director.core.topology import ServiceSpec, SiteSpec
+from director.routing.table import Override, RegionId, Verdict
+
+
+class Ineligible(StrEnum):
+    """Why a region may not be promoted."""
+
+    OWNER = "OWNER"
+    DRAINED = "DRAINED"
+    OVERRIDE_DOWN = "OVERRIDE_DOWN"
+    DOWN = "DOWN"
+    NEVER_REPORTED = "NEVER_REPORTED"
+    SILENT = "SILENT"
+    NOT_PASSING = "NOT_PASSING"
+    RESIDENCY = "RESIDENCY"
+    LAG_UNKNOWN = "LAG_UNKNOWN"
+    RPO_EXCEEDED = "RPO_EXCEEDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One site of an active-passive service, as a possible next home.
+
+    Attributes:
+        loss_bound_ms: Bound on the writes lost by promoting it, as a span; None is unknown.
+        ineligible: Why not; None when it may be promoted.
+    """
+
+    region_id: RegionId
+    priority: int
+    loss_bound_ms: int | None
+    lag_ms: int | None
+    ineligible: Ineligible | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What candidates are judged with: the leader's observations and leases."""
+
+    state: State
+    court: Court
+    leases: LeaseBook
+    now_ms: int
+
+
+def loss_bound_ms(
+    bench: Bench, service: ServiceSpec, group: Group, region_id: RegionId, suspected_ms: int
+) -> int | None:
+    """Bound the writes lost by promoting ``region_id``, as a span of time; None is unknown.
+
+    The home may acknowledge until its lease has provably ended, whatever we hear of it. The copy
+    has everything up to ``covered_through_ms`` of its best sample. So the loss is at most the span
+    between the two (invariant D3). Samples after ``suspected_ms`` do not count: a copy that no
+    longer hears the home may report a small lag and be wrong.
+
+    Args:
+        bench: The leader's view.
+        service: The service.
+        group: Its session group.
+        region_id: The candidate.
+        suspected_ms: Local instant of the first bad sign of the home; now, if there is none.
+    """
+    samples = bench.court.log.lag_samples((service.service_id, region_id))
+    covered_ms = covered_through_ms(samples, suspected_ms)
+    if covered_ms is None:
+        return None
+    token = bench.state.token(group)
+    if bench.leases.is_demoted(group.group_id, token, bench.court.log):
+        # It promised; what it acknowledged came before the promise, and so before now.
+        return max(0, bench.now_ms - covered_ms)
+    home_ends_ms = bench.leases.stopped_at_ms(group.group_id, token)
+    if suspected_ms >= bench.now_ms:
+        home_ends_ms = bench.now_ms  # nothing is wrong with the home; it will be asked to stop
+    return max(0, home_ends_ms - covered_ms)
+
+
+def covered_through_ms(samples: tuple[LagSample, ...], until_ms: int) -> int | None:
+    """The latest instant up to which the copy has everything, by samples not after ``until_ms``."""
+    return max(
+        (sample.covered_through_ms for sample in samples if sample.at_ms <= until_ms), default=None
+    )
+
+
+def candidates(
+    bench: Bench, service: ServiceSpec, group: Group, *, suspected_ms: int, automatic: bool
+) -> tuple[Candidate, ...]:
+    """Every site but the home's, best first: eligible, then priority, then loss, then name."""
+    found = []
+    for site in service.sites:
+        if site.region_id == group.home:
+            continue
+        bound_ms = loss_bound_ms(bench, service, group, site.region_id, suspected_ms)
+        samples = bench.court.log.lag_samples((service.service_id, site.region_id))
+        reason = standing(bench, service, site) or _data_reason(bench, service, bound_ms)
+        if reason is None and automatic:
+            reason = _residency_reason(bench.state, service, group, site.region_id)
+        found.append(
+            Candidate(
+                site.region_id,
+                site.priority,
+                bound_ms,
+                samples[-1].lag_ms if samples else None,
+                reason,
+            )
+        )
+    # Unknown loss sorts last among equals; every key ends with the name (determinism, rule 6).
+    return tuple(
+        sorted(
+            found,
+            key=lambda each: (
+                each.ineligible is not None,
+                each.priority,
+                each.loss_bound_ms is None,
+                each.loss_bound_ms or 0,
+                each.region_id,
+            ),
+        )
+    )
+
+
+def standing(  # noqa: PLR0911 - one per reason, most permanent first
+    bench: Bench, service: ServiceSpec, site: SiteSpec
+) -> Ineligible | None:
+    """Say why a region cannot serve now, data apart, or None if it can."""
+    pair = (service.service_id, site.region_id)
+    override = bench.state.overrides.get(pair)
+    if site.region_id in bench.state.drained_regions:
+        return Ineligible.DRAINED
+    if override is Override.FORCE_DOWN:
+        return Ineligible.OVERRIDE_DOWN
+    record = bench.state.verdicts.get(pair)
+    if record is not None and record.verdict is Verdict.DOWN and override is None:
+        return Ineligible.DOWN
+    heard_ms = bench.court.log.last_heard_ms(site.region_id)
+    if heard_ms is None:
+        return Ineligible.NEVER_REPORTED
+    # Whatever an operator says of its health: without an agent nobody can open its gate.
+    if bench.now_ms - heard_ms > bench.court.timing.suspect_ms:
+        return Ineligible.SILENT
+    own = bench.court.log.self_reading(
+        pair, now_ms=bench.now_ms, fresh_ms=bench.court.timing.suspect_ms
+    )
+    if own is None or own[0] is not True:
+        return Ineligible.NOT_PASSING
+    return None
+
+
+def _data_reason(bench: Bench, service: ServiceSpec, bound_ms: int | None) -> Ineligible | None:
+    policy = bench.state.topology.policy(service.policy_id)
+    if service.rpo_ms is None or not policy.require_lag_within_rpo:
+        return None
+    if bound_ms is None:
+        return Ineligible.LAG_UNKNOWN
+    return Ineligible.RPO_EXCEEDED if bound_ms > service.rpo_ms else None
+
+
+def _residency_reason(
+    state: State, service: ServiceSpec, group: Group, region_id: RegionId
+) -> Ineligible | None:
+    """Automation does not move data out of a jurisdiction whose subjects the home may serve."""
+    home = None if group.home is None else state.topology.region(group.home)
+    region = state.topology.region(region_id)
+    for rule in service.residency:
+        home_allowed = home is not None and home.jurisdiction in rule.allow_jurisdictions
+        if home_allowed and (region is None or region.jurisdiction not in rule.allow_jurisdictions):
+            return Ineligible.RESIDENCY
+    return None

@@ -1,0 +1,259 @@
+"""The stages of one run: what each waits for, and what comes next.
+
+Everything a new leader needs to go on is in the replicated run; the rest (``Memory``) it starts
+afresh, which only ever makes a stage wait longer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from director.core.commands import AbortRun, AdvanceRun, RunKind, StageName, Stamp
+from director.core.failover import Bench, covered_through_ms, standing
+from director.core.health import Cause, Judgement, judge
+from director.core.ids import FencingToken
+from director.core.state import Group, Run
+from director.core.topology import ServiceSpec
+from director.routing.table import Verdict
+
+Step: TypeAlias = AdvanceRun | AbortRun
+
+# Evidence that neither holds nor is taken back leaves a run undecided for at most this long.
+_CONFIRM_DEADLINE_MS = 10_000
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this leader saw of a run's present stage. Lost with the office, on purpose.
+
+    Attributes:
+        since_ms: Local instant at which this leader first saw the run in its stage.
+        accusers: Rounds of the accusing peers at that instant.
+        stopped_ms: Local instant at which the old home was first known to have stopped.
+    """
+
+    stage: StageName
+    since_ms: int
+    accusers: dict[str, int]
+    stopped_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """Everything one step looks at."""
+
+    bench: Bench
+    run: Run
+    group: Group
+    service: ServiceSpec
+    memory: Memory
+    stamp: Stamp
+
+    @property
+    def here_ms(self) -> int:
+        """How long this leader has seen the run in its stage."""
+        return self.bench.now_ms - self.memory.since_ms
+
+    def advance(self, note: str) -> AdvanceRun:
+        """Propose the following stage."""
+        following = _FOLLOWING[self.run.stage]
+        return AdvanceRun(self.stamp, self.run.run_id, self.run.stage, following, note)
+
+    def abort(self, cause: str, note: str) -> AbortRun:
+        """Propose to end the run."""
+        return AbortRun(self.stamp, self.run.run_id, self.run.stage, cause, note)
+
+
+_FOLLOWING = {
+    StageName.DRAINING: StageName.FENCING,
+    StageName.CONFIRMING: StageName.FENCING,
+    StageName.FENCING: StageName.PROMOTING,
+    StageName.PROMOTING: StageName.PUBLISHING,
+    StageName.PUBLISHING: StageName.VERIFYING,
+    StageName.VERIFYING: StageName.SETTLED,
+}
+
+
+def next_step(view: RunView) -> Step | None:
+    """Return the command that moves the run on, or None while it has to wait."""
+    return _STEPS[view.run.stage](view)
+
+
+def remember(bench: Bench, service: ServiceSpec, run: Run, memory: Memory | None) -> Memory:
+    """Return what this leader knows of the run's stage, beginning anew when the stage changed."""
+    if memory is not None and memory.stage is run.stage:
+        return memory
+    judgement = judge(bench.court, service, run.source, now_ms=bench.now_ms)
+    accusers: dict[str, int] = dict(judgement.accusers)
+    return Memory(run.stage, bench.now_ms, accusers)
+
+
+# -- stages ----------------------------------------------------------------------------------------
+
+
+def _draining(view: RunView) -> Step | None:
+    """A planned move waits until the target could take over with its copy nearly complete."""
+    deadline_ms = view.bench.court.timing.switchover_deadline_ms
+    target = view.service.site(view.run.target)
+    reason = None if target is None else standing(view.bench, view.service, target)
+    if reason is not None or target is None:
+        if view.here_ms >= deadline_ms:
+            return view.abort("TARGET_LOST", f"{view.run.target} is not ready: {reason}")
+        return None
+    if not _tracks_lag(view):
+        return view.advance("no replication lag is declared; nothing to wait for")
+    samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
+    covered_ms = covered_through_ms(samples, view.bench.now_ms)
+    # Writes stop only in the next stage, so it is enough that the copy follows closely now.
+    close_ms = view.bench.court.timing.staleness_bound_ms
+    if covered_ms is not None and view.bench.now_ms - covered_ms <= close_ms:
+        return view.advance(f"{view.run.target} is {view.bench.now_ms - covered_ms} ms behind")
+    if view.here_ms >= deadline_ms:
+        behind = "by an unknown amount"
+        if covered_ms is not None:
+            behind = f"{view.bench.now_ms - covered_ms} ms"
+        return view.abort("LAG", f"{view.run.target} stayed behind: {behind}")
+    return None
+
+
+def _confirming(view: RunView) -> Step | None:
+    """One more fresh round must agree; contrary evidence ends the run (architecture.md 2)."""
+    judgement = judge(view.bench.court, view.service, view.run.source, now_ms=view.bench.now_ms)
+    lost = _target_lost(view)
+    if lost is not None:
+        return lost
+    if judgement.verdict in (Verdict.UP, Verdict.DEGRADED):
+        return view.abort("EVIDENCE_RETRACTED", f"{view.run.source} is {judgement.verdict} again")
+    policy = view.bench.state.topology.policy(view.service.policy_id)
+    if view.here_ms >= policy.hold_ms and _is_fresh_round(view, judgement):
+        return view.advance(f"confirmed: {judgement.cause}")
+    if view.here_ms >= _CONFIRM_DEADLINE_MS:
+        return view.abort("EVIDENCE_LOST", f"no fresh evidence against {view.run.source}")
+    return None
+
+
+def _is_fresh_round(view: RunView, judgement: Judgement) -> bool:
+    heartbeat_ms = view.bench.court.timing.heartbeat_ms
+    match judgement.cause:
+        case Cause.PEERS_FAIL:
+            fresh = [
+                region_id
+                for region_id, rounds in judgement.accusers
+                if rounds > view.memory.accusers.get(region_id, -1)
+            ]
+            return len(fresh) >= view.service.health.observers_agree
+        case Cause.PEER_FAIL_AND_SILENT:
+            return any(
+                rounds > view.memory.accusers.get(region_id, -1)
+                for region_id, rounds in judgement.accusers
+            )
+        case Cause.SELF_FAIL:
+            heard_ms = view.bench.court.log.last_heard_ms(view.run.source)
+            return heard_ms is not None and heard_ms > view.memory.since_ms
+        case Cause.SILENT:
+            # The run began only after the lease ran out; one more beat's time without a beat.
+            return view.here_ms >= heartbeat_ms
+        case _:
+            return False
+
+
+def _fencing(view: RunView) -> Step | None:
+    """Wait until the old home can no longer act: it promised, or its lease ran out (A4)."""
+    lost = _target_lost(view)
+    if lost is not None:
+        return lost
+    how = _stopped(view)
+    if how is None:
+        return None
+    if view.memory.stopped_ms is None:
+        view.memory.stopped_ms = view.bench.now_ms
+    if view.run.kind is RunKind.FAILOVER or not _tracks_lag(view):
+        return view.advance(how)
+    # A planned move loses nothing: the copy must cover everything up to the stop.
+    samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
+    covered_ms = covered_through_ms(samples, view.bench.now_ms)
+    if covered_ms is not None and covered_ms >= view.memory.stopped_ms:
+        return view.advance(f"{how}; {view.run.target} has every write")
+    if view.here_ms >= view.bench.court.timing.switchover_deadline_ms:
+        return view.abort("LAG", f"{view.run.target} did not catch up after the stop")
+    return None
+
+
+def _stopped(view: RunView) -> str | None:
+    token = FencingToken(view.bench.state.generation, view.run.source_epoch)
+    leases, group_id = view.bench.leases, view.run.group_id
+    if leases.is_demoted(group_id, token, view.bench.court.log):
+        return f"{view.run.source} confirmed that it stopped"
+    if view.bench.now_ms >= leases.stopped_at_ms(group_id, token):
+        return f"the lease of {view.run.source} ran out"
+    return None
+
+
+def _promoting(view: RunView) -> Step | None:
+    """Wait until the new home's gate is open under its own token."""
+    token = view.bench.state.token(view.group)
+    if view.bench.court.log.is_gate_open(view.run.target, view.run.group_id, token):
+        return view.advance(f"{view.run.target} serves under {token}")
+    if view.here_ms >= view.bench.court.timing.promote_deadline_ms:
+        return view.abort("TARGET_LOST", f"{view.run.target} did not open its gate")
+    return None
+
+
+def _publishing(view: RunView) -> Step | None:
+    """Wait until every replica in touch says that its watchers have the new routes."""
+    timing, log, now_ms = view.bench.court.timing, view.bench.court.log, view.bench.now_ms
+    in_touch = [
+        each.report
+        for _, each in sorted(log.replicas.items())
+        if now_ms - each.seen_at_ms <= timing.staleness_bound_ms
+    ]
+    behind = [each.replica_id for each in in_touch if each.pushed_index < view.run.index]
+    if in_touch and not behind:
+        count = sum(each.watcher_count for each in in_touch)
+        return view.advance(f"{count} watchers moved")
+    if view.here_ms >= timing.publish_deadline_ms:
+        return view.advance(f"not confirmed by {', '.join(behind) or 'any replica'}")
+    return None
+
+
+def _verifying(view: RunView) -> Step | None:
+    """See the new home pass its own probe, or say that nobody did; ownership stands either way."""
+    pair = (view.run.service_id, view.run.target)
+    own = view.bench.court.log.self_reading(
+        pair, now_ms=view.bench.now_ms, fresh_ms=view.bench.court.timing.suspect_ms
+    )
+    token = view.bench.state.token(view.group)
+    serves = view.bench.court.log.is_gate_open(view.run.target, view.run.group_id, token)
+    if own is not None and own[0] is True and serves:
+        return view.advance(f"{view.run.target} passes its own probe")
+    if view.here_ms >= view.bench.court.timing.verify_deadline_ms:
+        return view.advance(f"{view.run.target} was not seen to pass its own probe")
+    return None
+
+
+def _target_lost(view: RunView) -> Step | None:
+    target = view.service.site(view.run.target)
+    reason = None if target is None else standing(view.bench, view.service, target)
+    if target is not None and reason is None:
+        return None
+    return view.abort("TARGET_LOST", f"{view.run.target} can no longer take over: {reason}")
+
+
+def _tracks_lag(view: RunView) -> bool:
+    return view.service.rpo_ms is not None
+
+
+def _ended(_view: RunView) -> Step | None:
+    return None
+
+
+_STEPS: dict[StageName, Callable[[RunView], Step | None]] = {
+    StageName.DRAINING: _draining,
+    StageName.CONFIRMING: _confirming,
+    StageName.FENCING: _fencing,
+    StageName.PROMOTING: _promoting,
+    StageName.PUBLISHING: _publishing,
+    StageName.VERIFYING: _verifying,
+    StageName.SETTLED: _ended,
+    StageName.ABORTED: _ended,
+}

@@ -1,0 +1,200 @@
+"""From what several vantage points say to one verdict on one region of one service.
+
+No single observer can take a region out, and silence alone never makes DOWN (C4). Nothing here
+remembers: hysteresis is the agents' for single observers (rise, fall) and the planner's for the
+verdict as a whole.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from director.core.commands import Evidence
+from director.core.ids import ReplicaId
+from director.core.observation_log import ObservationLog, Pair
+from director.core.timing import Timing
+from director.core.topology import ServiceSpec, Topology
+from director.routing.table import RegionId, Verdict
+
+# Two directors in different failure domains must have lost the heartbeats before their silence
+# supports a single accusing peer (architecture.md, section 2).
+SILENT_DIRECTORS_MIN = 2
+
+
+class Cause(StrEnum):
+    """Why a verdict is what it is."""
+
+    HEALTHY = "HEALTHY"
+    UNDECIDED = "UNDECIDED"
+    NEVER_HEARD = "NEVER_HEARD"
+    SILENT = "SILENT"
+    SELF_FAIL = "SELF_FAIL"
+    PEERS_FAIL = "PEERS_FAIL"
+    PEER_FAIL_AND_SILENT = "PEER_FAIL_AND_SILENT"
+    SOME_PEER_FAILS = "SOME_PEER_FAILS"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with its reasons.
+
+    Attributes:
+        bad_for_ms: Age of the first bad sign; 0 when there is none.
+        accusers: (region, rounds) of the peers that were counted against the region, so that a
+            later judgement can tell a fresh round from the same one.
+    """
+
+    verdict: Verdict
+    cause: Cause
+    evidence: tuple[Evidence, ...]
+    bad_for_ms: int = 0
+    accusers: tuple[tuple[RegionId, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Court:
+    """What every judgement needs besides the pair.
+
+    Attributes:
+        domains: Failure domain of each director replica.
+    """
+
+    log: ObservationLog
+    topology: Topology
+    timing: Timing
+    domains: dict[ReplicaId, str]
+    own_id: ReplicaId
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """How the region's heartbeats look from the replicas that are in touch with this one."""
+
+    evidence: tuple[Evidence, ...]
+    silent_domain_count: int
+    is_heard: bool
+    was_ever_heard: bool
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Accusation:
+    """What the peers say."""
+
+    evidence: tuple[Evidence, ...]
+    domain_count: int
+    accusers: tuple[tuple[RegionId, int], ...]
+    for_ms: int
+
+
+def judge(  # noqa: PLR0911 - one per rule, in order of strength
+    court: Court, service: ServiceSpec, region_id: RegionId, *, now_ms: int
+) -> Judgement:
+    """Judge one region of one service."""
+    pair = (service.service_id, region_id)
+    timing = court.timing
+    own = court.log.self_reading(pair, now_ms=now_ms, fresh_ms=timing.suspect_ms)
+    silence = _silence(court, region_id, now_ms=now_ms)
+    accusation = _accusation(court, service, pair, now_ms=now_ms)
+    evidence = (_own_evidence(own), *silence.evidence, *accusation.evidence)
+    bad_for_ms = max(accusation.for_ms, 0 if silence.is_heard else silence.for_ms)
+    passing = None if own is None else own[0]
+
+    def verdict(verdict: Verdict, cause: Cause) -> Judgement:
+        is_good = verdict is Verdict.UP
+        return Judgement(
+            verdict, cause, evidence, 0 if is_good else bad_for_ms, accusation.accusers
+        )
+
+    if passing is False:
+        return verdict(Verdict.DOWN, Cause.SELF_FAIL)
+    if accusation.domain_count >= service.health.observers_agree:
+        return verdict(Verdict.DOWN, Cause.PEERS_FAIL)
+    if accusation.domain_count >= 1 and silence.silent_domain_count >= SILENT_DIRECTORS_MIN:
+        return verdict(Verdict.DOWN, Cause.PEER_FAIL_AND_SILENT)
+    if not silence.is_heard:
+        cause = Cause.SILENT if silence.was_ever_heard else Cause.NEVER_HEARD
+        return verdict(Verdict.UNKNOWN, cause)
+    if passing is None:
+        return verdict(Verdict.UNKNOWN, Cause.UNDECIDED)
+    if accusation.domain_count >= 1:
+        return verdict(Verdict.DEGRADED, Cause.SOME_PEER_FAILS)
+    return verdict(Verdict.UP, Cause.HEALTHY)
+
+
+def silent_domain_count(court: Court, region_id: RegionId, *, now_ms: int) -> int:
+    """At how many director failure domains the region's heartbeats are missing."""
+    return _silence(court, region_id, now_ms=now_ms).silent_domain_count
+
+
+def _own_evidence(own: tuple[bool | None, int] | None) -> Evidence:
+    if own is None:
+        return Evidence("self", "unheard", 0)
+    finding = {True: "pass", False: "fail", None: "undecided"}[own[0]]
+    return Evidence("self", finding, own[1])
+
+
+def _silence(court: Court, region_id: RegionId, *, now_ms: int) -> _Silence:
+    evidence = []
+    silent_domains: set[str] = set()
+    is_heard = False
+    for replica_id in sorted(court.domains):
+        if not _is_in_touch(court, replica_id, now_ms=now_ms):
+            continue  # what it last told us is no word about now
+        heard_ms = court.log.heard_at_ms(region_id, replica_id)
+        if heard_ms is None:
+            evidence.append(Evidence(f"director:{replica_id}", "unheard", 0))
+            silent_domains.add(court.domains[replica_id])
+            continue
+        age_ms = now_ms - heard_ms
+        is_silent = age_ms > court.timing.suspect_ms
+        evidence.append(
+            Evidence(f"director:{replica_id}", "silent" if is_silent else "pass", age_ms)
+        )
+        if is_silent:
+            silent_domains.add(court.domains[replica_id])
+        else:
+            is_heard = True
+    last_ms = court.log.last_heard_ms(region_id)
+    return _Silence(
+        tuple(evidence),
+        len(silent_domains),
+        is_heard,
+        last_ms is not None,
+        0 if last_ms is None else now_ms - last_ms,
+    )
+
+
+def _is_in_touch(court: Court, replica_id: ReplicaId, *, now_ms: int) -> bool:
+    if replica_id == court.own_id:
+        return True
+    view = court.log.replicas.get(replica_id)
+    return view is not None and now_ms - view.seen_at_ms <= court.timing.staleness_bound_ms
+
+
+def _accusation(court: Court, service: ServiceSpec, pair: Pair, *, now_ms: int) -> _Accusation:
+    judged = court.topology.region(pair[1])
+    own_domain = "" if judged is None else judged.failure_domain
+    fresh_ms = court.timing.staleness_bound_ms + service.health.every_ms
+    evidence = []
+    domains: set[str] = set()
+    accusers: dict[RegionId, int] = {}
+    for_ms = 0
+    for word in court.log.peer_words(pair):
+        age_ms = now_ms - word.at_ms
+        region = court.topology.region(word.observer[0])
+        if age_ms > fresh_ms or region is None or word.reading.passing is None:
+            continue
+        vantage = f"peer:{region.region_id}"
+        if word.reading.passing:
+            evidence.append(Evidence(vantage, "pass", age_ms))
+            continue
+        if court.log.accuses_everyone(word.observer):
+            evidence.append(Evidence(vantage, "not believed", age_ms))
+            continue
+        evidence.append(Evidence(vantage, "fail", age_ms))
+        if region.failure_domain != own_domain:
+            domains.add(region.failure_domain)
+            rounds = accusers.get(region.region_id, 0)
+            accusers[region.region_id] = max(rounds, word.reading.round_count)
+            for_ms = max(for_ms, word.reading.failing_for_ms + age_ms)
+    return _Accusation(tuple(evidence), len(domains), tuple(sorted(accusers.items())), for_ms)

@@ -1,0 +1,182 @@
+"""Leases on session groups: rights that end by themselves, kept by the leader and not in the log.
+
+A grant follows a read barrier of the granting term that began after the request arrived, so a
+leader that was deposed without knowing it grants nothing (A4). The holder counts from when it sent
+its request and stops at 0.9 of the length; whoever waits counts from the grant, with the drift of
+two clocks and a margin on top (``Timing.lease_wait_ms``).
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from director.core.commands import StageName
+from director.core.effects import Barrier, GrantLease, RefuseLease
+from director.core.ids import AgentId, FencingToken, GroupId
+from director.core.inputs import LeaseAsked
+from director.core.observation_log import ObservationLog
+from director.core.state import State
+from director.core.timing import Timing
+from director.routing.table import RegionId
+
+LeaseEffect: TypeAlias = Barrier | GrantLease | RefuseLease
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The last grant of a group in this office."""
+
+    region_id: RegionId
+    agent_id: AgentId
+    token: FencingToken
+    at_ms: int
+
+
+class LeaseBook:
+    """The leases granted by this replica in its present office. Mutable, but pure."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._term: int | None = None
+        self._office_at_ms = 0
+        self._grants: dict[GroupId, Grant] = {}
+        # Epochs granted in this office: nobody can hold an older leader's lease on them.
+        self._fresh_epochs: dict[GroupId, FencingToken] = {}
+        self._waiting: list[LeaseAsked] = []
+        self._confirming: list[LeaseAsked] = []
+        self._barrier_id = 0
+
+    def gained(self, term: int, *, now_ms: int) -> None:
+        """Begin an office. Every home is taken to have renewed at this instant (A4)."""
+        self._term = term
+        self._office_at_ms = now_ms
+        self._forget()
+
+    def lost(self) -> None:
+        """End the office; whoever waits for an answer asks the next leader."""
+        self._term = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._grants = {}
+        self._fresh_epochs = {}
+        self._waiting = []
+        self._confirming = []
+
+    def note_epoch(self, group_id: GroupId, token: FencingToken) -> None:
+        """An epoch was granted in this office, so no lease on it can exist yet."""
+        self._fresh_epochs[group_id] = token
+
+    # -- asking and granting ---------------------------------------------------------------------
+
+    def ask(self, asked: LeaseAsked) -> tuple[LeaseEffect, ...]:
+        """Take a request in. It is answered after a barrier that begins from now on."""
+        if self._term is None:
+            return (_refuse(asked, "NOT_LEADER"),)
+        self._waiting.append(asked)
+        return self._next_barrier()
+
+    def _next_barrier(self) -> tuple[LeaseEffect, ...]:
+        # One at a time: requests that arrive meanwhile wait for the next, which begins after them.
+        if self._confirming or not self._waiting or self._term is None:
+            return ()
+        self._confirming, self._waiting = self._waiting, []
+        self._barrier_id += 1
+        return (Barrier(self._barrier_id, self._term),)
+
+    def passed(
+        self, barrier_id: int, term: int, state: State, *, now_ms: int
+    ) -> tuple[LeaseEffect, ...]:
+        """The barrier confirmed the term: answer those who waited for it."""
+        if barrier_id != self._barrier_id or term != self._term:
+            return ()
+        answered, self._confirming = self._confirming, []
+        effects = tuple(self._decide(asked, state, now_ms=now_ms) for asked in answered)
+        return (*effects, *self._next_barrier())
+
+    def failed(self, barrier_id: int) -> tuple[LeaseEffect, ...]:
+        """The barrier could not confirm the term: nobody gets anything on it."""
+        if barrier_id != self._barrier_id:
+            return ()
+        answered, self._confirming = self._confirming, []
+        refusals = tuple(_refuse(asked, "NOT_CONFIRMED") for asked in answered)
+        return (*refusals, *self._next_barrier())
+
+    def _decide(self, asked: LeaseAsked, state: State, *, now_ms: int) -> LeaseEffect:
+        refusal = self._ownership_refusal(asked, state) or self._holder_refusal(
+            asked, now_ms=now_ms
+        )
+        if refusal:
+            return _refuse(asked, refusal)
+        self._grants[asked.group_id] = Grant(
+            asked.region_id, asked.agent_id, asked.token, at_ms=now_ms
+        )
+        return GrantLease(
+            asked.region_id,
+            asked.agent_id,
+            asked.group_id,
+            asked.token,
+            asked.request_number,
+            self._timing.lease_ms,
+        )
+
+    def _ownership_refusal(self, asked: LeaseAsked, state: State) -> str:
+        group = state.group(asked.group_id)
+        if group is None:
+            return "NO_GROUP"
+        if group.home != asked.region_id:
+            return "NOT_HOME"
+        if state.token(group) != asked.token:
+            return "STALE_TOKEN"
+        if not asked.is_proven:
+            return "NOT_PROVEN"
+        run = state.active_run(asked.group_id)
+        if run is not None and run.stage is StageName.FENCING and run.source == asked.region_id:
+            return "FENCING"
+        return ""
+
+    def _holder_refusal(self, asked: LeaseAsked, *, now_ms: int) -> str:
+        """One agent holds at a time, so that one promise is enough to know that it stopped."""
+        grant = self._grants.get(asked.group_id)
+        if grant is not None and grant.token == asked.token:
+            same = (grant.region_id, grant.agent_id) == (asked.region_id, asked.agent_id)
+            if not same and now_ms < grant.at_ms + self._timing.lease_wait_ms:
+                return "HELD_BY_OTHER"
+            return ""
+        if self._fresh_epochs.get(asked.group_id) == asked.token or asked.is_holding:
+            return ""
+        # An older leader may have granted this epoch to another agent of the region.
+        if now_ms < self._office_at_ms + self._timing.lease_wait_ms:
+            return "SETTLING"
+        return ""
+
+    # -- knowing that a holder has stopped --------------------------------------------------------
+
+    def stopped_at_ms(self, group_id: GroupId, token: FencingToken) -> int:
+        """From when on nobody can be acting under ``token``, unless it is granted again."""
+        grant = self._grants.get(group_id)
+        if grant is not None and grant.token == token:
+            return grant.at_ms + self._timing.lease_wait_ms
+        if self._fresh_epochs.get(group_id) == token:
+            return self._office_at_ms
+        return self._office_at_ms + self._timing.lease_wait_ms
+
+    def is_demoted(self, group_id: GroupId, token: FencingToken, log: ObservationLog) -> bool:
+        """Whether the one agent that may hold the lease promised never to act under ``token``.
+
+        Without a grant of this office nobody knows who holds, so no promise is enough.
+        """
+        grant = self._grants.get(group_id)
+        if grant is None or grant.token != token:
+            return False
+        return any(
+            view.agent_id == grant.agent_id
+            and gate.demoted_through is not None
+            and gate.demoted_through >= token
+            for view, gate in log.gates(grant.region_id, group_id)
+        )
+
+
+def _refuse(asked: LeaseAsked, reason: str) -> RefuseLease:
+    return RefuseLease(
+        asked.region_id, asked.agent_id, asked.group_id, asked.request_number, reason
+    )

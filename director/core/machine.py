@@ -1,0 +1,225 @@
+"""Folds committed commands into the state: the same on every replica, from its arguments alone.
+
+``apply`` never raises for anything a user or a network can cause: it rejects by returning an
+event. Every rule is checked here, against the state at apply time, however recently the planner
+checked it (A9, R2, C5).
+"""
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TypeAlias, assert_never
+
+from director.core import machine_manifest, machine_runs
+from director.core.commands import (
+    AbortRun,
+    AdvanceRun,
+    ApplyManifest,
+    Command,
+    GrantOwnership,
+    RecordVerdicts,
+    SetOverride,
+    SetRegionDrained,
+    StartRun,
+    VerdictChange,
+)
+from director.core.events import (
+    Event,
+    OverrideChanged,
+    RegionDrainSet,
+    Rejected,
+    Repeated,
+    RunStarted,
+    VerdictsRecorded,
+)
+from director.core.reasons import Reason
+from director.core.safety import (
+    VELOCITY_WINDOW_MS,
+    Refusal,
+    drain_refusal,
+    force_down_refusal,
+    withholding_rule,
+)
+from director.core.state import (
+    REQUESTS_KEPT_MAX,
+    Removal,
+    RequestOutcome,
+    State,
+    VerdictRecord,
+)
+from director.routing.table import Override, RegionId, ServiceId, ServiceMode, Verdict
+
+Applied: TypeAlias = tuple[State, Event]
+
+
+def apply(state: State, index: int, command: Command | None) -> tuple[State, Event | None]:
+    """Apply the command committed at ``index``; None is an entry without one."""
+    assert index == state.applied_index + 1, "entries are applied once each, in order"
+    if command is None:
+        return replace(state, applied_index=index), None
+    # A new leader's clock may be behind the old one's. Director time never goes back.
+    now_ms = max(state.now_ms, command.stamp.at_ms)
+    state = replace(state, applied_index=index, now_ms=now_ms)
+    request_id = command.stamp.request_id
+    before = repetition(state, request_id) if request_id else None
+    if before is not None:
+        return state, before
+    state, event = _dispatch(state, index, command)
+    if request_id:
+        state = replace(state, requests=_remembered(state, index, request_id, event))
+    return state, event
+
+
+def _dispatch(state: State, index: int, command: Command) -> Applied:  # noqa: PLR0911 - one each
+    match command:
+        case ApplyManifest():
+            return machine_manifest.apply_manifest(state, index, command)
+        case RecordVerdicts():
+            return _record_verdicts(state, index, command)
+        case GrantOwnership():
+            return machine_runs.grant_ownership(state, index, command)
+        case StartRun():
+            return machine_runs.start_run(state, index, command)
+        case AdvanceRun():
+            return machine_runs.advance_run(state, index, command)
+        case AbortRun():
+            return machine_runs.abort_run(state, index, command)
+        case SetRegionDrained():
+            return _set_region_drained(state, index, command)
+        case SetOverride():
+            return _set_override(state, index, command)
+        case _:
+            assert_never(command)
+
+
+def reject(state: State, index: int, command: Command, refusal: Refusal) -> Applied:
+    """Return the state as it is, with the reason why ``command`` changed nothing."""
+    return state, Rejected(
+        index,
+        type(command).__name__,
+        refusal.reason,
+        refusal.message,
+        refusal.metadata,
+        command.stamp.request_id,
+    )
+
+
+def repetition(state: State, request_id: str) -> Repeated | None:
+    """Return the first outcome of a request that was carried out or rejected before, or None."""
+    before = next((each for each in state.requests if each.request_id == request_id), None)
+    if before is None:
+        return None
+    return Repeated(
+        state.applied_index,
+        before.index,
+        request_id,
+        before.run_id,
+        before.rejected,
+        before.message,
+    )
+
+
+def _remembered(
+    state: State, index: int, request_id: str, event: Event
+) -> tuple[RequestOutcome, ...]:
+    outcome = RequestOutcome(
+        request_id,
+        index,
+        run_id=event.run_id if isinstance(event, RunStarted) else "",
+        rejected=event.reason if isinstance(event, Rejected) else "",
+        message=event.message if isinstance(event, Rejected) else "",
+    )
+    return (*state.requests, outcome)[-REQUESTS_KEPT_MAX:]
+
+
+def _record_verdicts(state: State, index: int, command: RecordVerdicts) -> Applied:
+    recorded: list[VerdictChange] = []
+    withheld: list[tuple[ServiceId, RegionId, str]] = []
+    for change in command.changes:
+        service = state.topology.service(change.service_id)
+        if service is None or service.site(change.region_id) is None:
+            continue  # a newer manifest took the site away
+        is_down = change.verdict is Verdict.DOWN
+        rule = withholding_rule(state, change.service_id, change.region_id) if is_down else ""
+        before = state.verdicts.get((change.service_id, change.region_id))
+        if before is not None and (before.verdict, before.withheld) == (change.verdict, rule):
+            continue
+        state = _with_verdict(state, index, change, rule)
+        recorded.append(change)
+        if rule:
+            withheld.append((change.service_id, change.region_id, rule))
+        elif is_down and service.mode is ServiceMode.ACTIVE_ACTIVE:
+            state = _with_removal(state, change)
+    if not recorded:
+        return reject(
+            state, index, command, Refusal(Reason.NOTHING_TO_DO, "every verdict stands already")
+        )
+    state = replace(state, changed_index=index)
+    return state, VerdictsRecorded(index, tuple(recorded), tuple(withheld))
+
+
+def _with_verdict(state: State, index: int, change: VerdictChange, rule: str) -> State:
+    record = VerdictRecord(
+        change.verdict,
+        since_ms=state.now_ms,
+        index=index,
+        reason=change.reason,
+        withheld=rule,
+        suspected_at_ms=change.suspected_at_ms,
+        evidence=change.evidence,
+    )
+    pair = (change.service_id, change.region_id)
+    return replace(state, verdicts=MappingProxyType({**state.verdicts, pair: record}))
+
+
+def _with_removal(state: State, change: VerdictChange) -> State:
+    kept = tuple(each for each in state.removals if each.at_ms > state.now_ms - VELOCITY_WINDOW_MS)
+    removal = Removal(change.service_id, change.region_id, state.now_ms)
+    return replace(state, removals=(*kept, removal))
+
+
+def _set_region_drained(state: State, index: int, command: SetRegionDrained) -> Applied:
+    region_id = command.region_id
+    if state.topology.region(region_id) is None:
+        return reject(state, index, command, region_not_found(state, region_id))
+    if (region_id in state.drained_regions) != command.drained:
+        refusal = drain_refusal(state, region_id) if command.drained else None
+        if refusal is not None:
+            return reject(state, index, command, refusal)
+        others = [each for each in state.drained_regions if each != region_id]
+        drained = sorted([*others, region_id] if command.drained else others)
+        state = replace(state, drained_regions=tuple(drained), changed_index=index)
+    return state, RegionDrainSet(index, region_id, command.drained, command.stamp.request_id)
+
+
+def _set_override(state: State, index: int, command: SetOverride) -> Applied:
+    service = state.topology.service(command.service_id)
+    if service is None:
+        return reject(state, index, command, service_not_found(state, command.service_id))
+    if service.site(command.region_id) is None:
+        return reject(state, index, command, region_not_found(state, command.region_id))
+    if command.override is Override.FORCE_DOWN:
+        refusal = force_down_refusal(state, command.service_id, command.region_id)
+        if refusal is not None:
+            return reject(state, index, command, refusal)
+    pair = (command.service_id, command.region_id)
+    overrides = {key: value for key, value in state.overrides.items() if key != pair}
+    if command.override is not None:
+        overrides[pair] = command.override
+    state = replace(state, overrides=MappingProxyType(overrides), changed_index=index)
+    return state, OverrideChanged(
+        index, *pair, command.override, request_id=command.stamp.request_id
+    )
+
+
+def region_not_found(state: State, region_id: RegionId) -> Refusal:
+    """Say that there is no such region, and which there are."""
+    known = ", ".join(each.region_id for each in state.topology.regions) or "none yet"
+    return Refusal(Reason.REGION_NOT_FOUND, f"there is no region {region_id}; there are: {known}")
+
+
+def service_not_found(state: State, service_id: ServiceId) -> Refusal:
+    """Say that there is no such service, and which there are."""
+    known = ", ".join(each.service_id for each in state.topology.services[:20]) or "none yet"
+    return Refusal(
+        Reason.SERVICE_NOT_FOUND, f"there is no service {service_id}; there are: {known}"
+    )

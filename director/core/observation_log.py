@@ -1,0 +1,261 @@
+"""Keeps the latest word of every agent and replica, and answers questions about it.
+
+Soft state: each replica has its own, nothing of it is replicated. Mutable, but pure: it knows only
+the instants it is handed, all on the local boot-time clock of this replica.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
+from director.core.observations import (
+    AgentReport,
+    GateReading,
+    PeerReading,
+    Readings,
+    ReplicaReport,
+    ServiceReading,
+)
+from director.routing.table import RegionId, ServiceId
+
+# A delayed report of an earlier boot must not be taken for a later one. A sidecar that restarts
+# more often than this within a report's time on the wire has other troubles.
+_RETIRED_BOOTS_MAX = 8
+# At one sample per heartbeat this reaches back half a minute, far beyond any silence threshold.
+_LAG_SAMPLES_MAX = 64
+
+AgentKey = tuple[RegionId, AgentId]
+Pair = tuple[ServiceId, RegionId]
+
+
+@dataclass(slots=True)
+class AgentView:
+    """One agent as this replica knows it.
+
+    Attributes:
+        counter: Highest report counter of this boot whose readings were looked at.
+        full_at_ms: When ``readings`` were sent, on the local clock.
+        heard_at_ms: When each replica last heard the agent itself.
+    """
+
+    region_id: RegionId
+    agent_id: AgentId
+    boot_id: str
+    counter: int = 0
+    readings: Readings = field(default_factory=Readings)
+    full_at_ms: int = 0
+    heard_at_ms: dict[ReplicaId, int] = field(default_factory=dict)
+    counter_at: dict[ReplicaId, int] = field(default_factory=dict)
+    retired_boots: tuple[str, ...] = ()
+
+    @property
+    def last_heard_ms(self) -> int:
+        """When any replica last heard the agent."""
+        return max(self.heard_at_ms.values(), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class LagSample:
+    """The copy had at ``at_ms`` everything written up to ``lag_ms`` before."""
+
+    at_ms: int
+    lag_ms: int
+
+    @property
+    def covered_through_ms(self) -> int:
+        """Every write up to this instant is in the copy."""
+        return self.at_ms - self.lag_ms
+
+
+@dataclass(frozen=True, slots=True)
+class PeerWord:
+    """What one agent elsewhere last said of a pair, dated locally."""
+
+    observer: AgentKey
+    reading: PeerReading
+    at_ms: int
+
+
+@dataclass(slots=True)
+class ReplicaView:
+    """One director replica as this one knows it."""
+
+    report: ReplicaReport
+    seen_at_ms: int
+
+
+class ObservationLog:
+    """The observations of one replica."""
+
+    def __init__(self) -> None:
+        self.agents: dict[AgentKey, AgentView] = {}
+        self.replicas: dict[ReplicaId, ReplicaView] = {}
+        self._by_region: dict[RegionId, list[AgentView]] = {}
+        self._peers: dict[Pair, dict[AgentKey, PeerWord]] = {}
+        self._lag: dict[Pair, deque[LagSample]] = {}
+        self._dirty: set[Pair] = set()
+
+    # -- taking in -------------------------------------------------------------------------------
+
+    def observe(self, report: AgentReport, *, now_ms: int) -> bool:
+        """Fold a report in. Returns whether what it says is news worth relaying at once."""
+        view = self._view_of(report)
+        if view is None or report.counter <= view.counter_at.get(report.heard_by, 0):
+            return False  # a replay, or a report that was overtaken
+        view.counter_at[report.heard_by] = report.counter
+        heard_ms = now_ms - report.age_ms
+        view.heard_at_ms[report.heard_by] = max(
+            heard_ms, view.heard_at_ms.get(report.heard_by, heard_ms)
+        )
+        if report.counter <= view.counter:
+            return False
+        view.counter = report.counter
+        if report.readings is None:
+            return False
+        return self._replace_readings(view, report.readings, heard_ms)
+
+    def observe_replica(self, report: ReplicaReport, *, now_ms: int) -> None:
+        """Note how far another replica, or this one, is."""
+        self.replicas[report.replica_id] = ReplicaView(report, now_ms)
+
+    def _view_of(self, report: AgentReport) -> AgentView | None:
+        key = (report.region_id, report.agent_id)
+        view = self.agents.get(key)
+        if view is not None and view.boot_id == report.boot_id:
+            return view
+        if view is not None and report.boot_id in view.retired_boots:
+            return None
+        retired = () if view is None else (*view.retired_boots, view.boot_id)[-_RETIRED_BOOTS_MAX:]
+        fresh = AgentView(report.region_id, report.agent_id, report.boot_id, retired_boots=retired)
+        self.agents[key] = fresh
+        others = [
+            each
+            for each in self._by_region.get(report.region_id, [])
+            if each.agent_id != report.agent_id
+        ]
+        self._by_region[report.region_id] = [*others, fresh]
+        return fresh
+
+    def _replace_readings(self, view: AgentView, readings: Readings, at_ms: int) -> bool:
+        before, view.readings, view.full_at_ms = view.readings, readings, at_ms
+        key = (view.region_id, view.agent_id)
+        news = before.gates != readings.gates
+        verdicts_before = {each.service_id: each.passing for each in before.services}
+        for service in readings.services:
+            pair = (service.service_id, view.region_id)
+            if verdicts_before.get(service.service_id) != service.passing:
+                self._dirty.add(pair)
+                news = True
+            self._sample_lag(pair, service, at_ms)
+        for peer in readings.peers:
+            pair = (peer.service_id, peer.region_id)
+            words = self._peers.setdefault(pair, {})
+            word = words.get(key)
+            if word is None or word.reading.passing != peer.passing:
+                self._dirty.add(pair)
+                news = True
+            words[key] = PeerWord(key, peer, at_ms - peer.age_ms)
+        return news
+
+    def _sample_lag(self, pair: Pair, service: ServiceReading, at_ms: int) -> None:
+        if service.lag_ms is None:
+            return
+        samples = self._lag.setdefault(pair, deque(maxlen=_LAG_SAMPLES_MAX))
+        sample = LagSample(at_ms - service.lag_age_ms, service.lag_ms)
+        if not samples or sample.at_ms > samples[-1].at_ms:
+            samples.append(sample)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def take_dirty(self) -> set[Pair]:
+        """Return the pairs whose evidence changed since the last call."""
+        dirty, self._dirty = self._dirty, set()
+        return dirty
+
+    def touch(self, pair: Pair) -> None:
+        """Have a pair looked at again."""
+        self._dirty.add(pair)
+
+    def agents_in(self, region_id: RegionId) -> list[AgentView]:
+        """Every agent of a region that was ever heard."""
+        return self._by_region.get(region_id, [])
+
+    def last_heard_ms(self, region_id: RegionId) -> int | None:
+        """When any agent of the region was last heard by any replica; None if never."""
+        views = self.agents_in(region_id)
+        return max((view.last_heard_ms for view in views), default=None)
+
+    def heard_at_ms(self, region_id: RegionId, replica_id: ReplicaId) -> int | None:
+        """When one replica last heard any agent of the region; None if never."""
+        heard = [
+            view.heard_at_ms[replica_id]
+            for view in self.agents_in(region_id)
+            if replica_id in view.heard_at_ms
+        ]
+        return max(heard, default=None)
+
+    def self_reading(
+        self, pair: Pair, *, now_ms: int, fresh_ms: int
+    ) -> tuple[bool | None, int] | None:
+        """What the region's own agents say of the service, and its age; None if none is fresh.
+
+        With several agents (sidecars) one that fails counts for less than one that passes: the
+        region serves as long as one of its agents sees it serve.
+        """
+        service_id, region_id = pair
+        best: tuple[bool | None, int] | None = None
+        for view in self.agents_in(region_id):
+            age_ms = now_ms - view.last_heard_ms
+            if age_ms > fresh_ms:
+                continue
+            for service in view.readings.services:
+                if service.service_id == service_id and (
+                    best is None or _rank(service.passing) > _rank(best[0])
+                ):
+                    best = (service.passing, age_ms)
+        return best
+
+    def peer_words(self, pair: Pair) -> Iterator[PeerWord]:
+        """What agents elsewhere said of the pair, in order of their names."""
+        words = self._peers.get(pair, {})
+        for key in sorted(words):
+            if key[0] != pair[1]:
+                yield words[key]
+
+    def accuses_everyone(self, observer: AgentKey) -> bool:
+        """Whether an agent sees every other region it watches fail, and watches at least two.
+
+        Then the fault is most likely its own: it is cut off, or starved (fault 29).
+        """
+        view = self.agents.get(observer)
+        if view is None:
+            return False
+        passing: dict[RegionId, bool] = {}
+        for reading in view.readings.peers:
+            ok = reading.passing is not False
+            passing[reading.region_id] = passing.get(reading.region_id, False) or ok
+        return len(passing) >= 2 and not any(passing.values())  # noqa: PLR2004 - one proves nothing
+
+    def gates(self, region_id: RegionId, group_id: GroupId) -> list[tuple[AgentView, GateReading]]:
+        """The gates of a group in a region, as their agents last reported them."""
+        return [
+            (view, gate)
+            for view in self.agents_in(region_id)
+            for gate in view.readings.gates
+            if gate.group_id == group_id
+        ]
+
+    def is_gate_open(self, region_id: RegionId, group_id: GroupId, token: FencingToken) -> bool:
+        """Whether some agent of the region accepts writes under exactly ``token``."""
+        return any(
+            gate.is_open and gate.token == token for _, gate in self.gates(region_id, group_id)
+        )
+
+    def lag_samples(self, pair: Pair) -> tuple[LagSample, ...]:
+        """Samples of how far a copy was behind, oldest first."""
+        return tuple(self._lag.get(pair, ()))
+
+
+def _rank(passing: bool | None) -> int:  # noqa: FBT001 - the value itself
+    return {True: 2, None: 1, False: 0}[passing]

@@ -1,0 +1,118 @@
+"""The latest word from each agent and each replica. Soft: never replicated, rebuilt at once.
+
+All instants here are local boot time of the replica that holds them. What comes from another
+machine carries an age instead, and is dated on arrival.
+"""
+
+from dataclasses import dataclass
+
+from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
+from director.routing.table import RegionId, ServiceId
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReading:
+    """What an agent says of a service it guards in its own region.
+
+    Attributes:
+        passing: The agent's own anti-flap verdict; None while it has not made up its mind.
+        lag_ms: Replication lag of this region's copy behind the home; None is unknown.
+        lag_age_ms: Age of that sample when the report was sent.
+    """
+
+    service_id: ServiceId
+    passing: bool | None
+    lag_ms: int | None = None
+    lag_age_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReading:
+    """What an agent sees of a service in another region.
+
+    Attributes:
+        passing: Anti-flap verdict of this observer; None while undecided.
+        round_count: Probe rounds completed since the agent started: a higher number is a
+            fresh round.
+        failing_for_ms: Time since the first failure of the present streak; 0 when passing.
+        age_ms: Age of the last round when the report was sent.
+    """
+
+    service_id: ServiceId
+    region_id: RegionId
+    passing: bool | None
+    round_count: int
+    failing_for_ms: int = 0
+    age_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrip:
+    """Smoothed round trip from the agent's region to another, in microseconds."""
+
+    region_id: RegionId
+    rtt_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """The state of one gate.
+
+    Attributes:
+        token: Highest token the agent has durably seen for the group.
+        is_open: Whether writes are being accepted under ``token``.
+        demoted_through: The agent has promised, durably, never again to act under this token
+            or a lower one; None if it never promised.
+    """
+
+    group_id: GroupId
+    token: FencingToken
+    is_open: bool
+    demoted_through: FencingToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Everything an agent reports besides being there. Tuples sorted by their ids."""
+
+    services: tuple[ServiceReading, ...] = ()
+    peers: tuple[PeerReading, ...] = ()
+    round_trips: tuple[RoundTrip, ...] = ()
+    gates: tuple[GateReading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReport:
+    """One report as it arrived at one replica, or relayed by another replica.
+
+    Attributes:
+        boot_id: Random per start of the agent process.
+        counter: Rises with every report of one boot; orders reports and refuses replays.
+        readings: None means unchanged since the previous report of this boot.
+        heard_by: The replica that received it from the agent itself.
+        age_ms: How long ago ``heard_by`` received it; 0 when it is this replica.
+    """
+
+    region_id: RegionId
+    agent_id: AgentId
+    boot_id: str
+    counter: int
+    readings: Readings | None
+    heard_by: ReplicaId
+    age_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReport:
+    """What a follower tells the leader of itself.
+
+    Attributes:
+        failure_domain: Where the replica runs.
+        pushed_index: Every watcher of this replica was sent the routes of this log index.
+        watcher_count: How many watchers it has.
+    """
+
+    replica_id: ReplicaId
+    failure_domain: str
+    pushed_index: int
+    watcher_count: int

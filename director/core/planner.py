@@ -1,0 +1,340 @@
+"""Decides, on the leader only, what to propose: verdicts, grants, and the stages of runs.
+
+It sees the replicated state, this replica's observations and the time. It may be wrong or late: a
+command that is out of date by the time it commits changes nothing. What it remembers is soft and
+lost with the office.
+
+Cost matters: most calls find nothing to do. Pairs of service and region are judged only when their
+evidence changed or while they are in doubt, never all of them at every tick.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from director.core.commands import (
+    Command,
+    GrantOwnership,
+    RecordVerdicts,
+    RunKind,
+    Stamp,
+    StartRun,
+    VerdictChange,
+)
+from director.core.failover import Bench, Candidate, candidates, standing
+from director.core.failover_run import Memory, RunView, next_step, remember
+from director.core.health import Cause, Court, Judgement, judge, silent_domain_count
+from director.core.ids import GroupId, RunId
+from director.core.lease import LeaseBook
+from director.core.observation_log import Pair
+from director.core.reasons import Reason
+from director.core.safety import Refusal, start_refusal, withholding_rule
+from director.core.state import Group, Run, State, VerdictRecord
+from director.core.topology import ServiceSpec, Topology
+from director.routing.table import Override, RegionId, ServiceId, Verdict
+
+# One entry of the log stays far below the engine's limit, and applying it below a few
+# milliseconds, however many services a lost region had.
+_CHANGES_PER_COMMAND_MAX = 200
+# Fewer failure domains than this among the replicas cannot lose one and still decide safely.
+_DOMAINS_FOR_AUTOMATION_MIN = 3
+
+Proposal: TypeAlias = tuple[str, Command]
+"""A command with the key of what it is about: one proposal per key is under way at a time."""
+
+VERDICTS_KEY = "verdicts"
+
+
+@dataclass(slots=True)
+class _Trigger:
+    """Why a group is to be moved."""
+
+    kind: RunKind
+    reason: str
+    suspected_at_ms: int
+    record: VerdictRecord | None
+    automatic: bool
+
+
+class Planner:
+    """The leader's judgement. Mutable memory, no clock of its own."""
+
+    def __init__(self, leases: LeaseBook) -> None:
+        self._leases = leases
+        self._office_at_ms = 0
+        self._attention: set[Pair] = set()
+        self._good_since_ms: dict[Pair, int] = {}
+        self._heard: dict[RegionId, bool] = {}
+        self._memories: dict[RunId, Memory] = {}
+        self._services: dict[ServiceId, ServiceSpec] = {}
+        self._topology: Topology | None = None
+        self.held: dict[GroupId, Refusal] = {}
+
+    def gained(self, *, now_ms: int) -> None:
+        """Begin an office: everything is looked at again."""
+        self._office_at_ms = now_ms
+        self._topology = None
+        self._good_since_ms = {}
+        self._memories = {}
+        self._heard = {}
+        self.held = {}
+
+    def plan(
+        self, state: State, court: Court, stamp: Stamp, busy: frozenset[str], *, now_ms: int
+    ) -> list[Proposal]:
+        """Return what to propose now. Keys in ``busy`` are left alone.
+
+        ``stamp.at_ms`` is director time, ``now_ms`` this replica's own clock.
+        """
+        self._learn_topology(state.topology)
+        bench = Bench(state, court, self._leases, now_ms)
+        proposals: list[Proposal] = []
+        self._look_for_silence(court, now_ms=now_ms)
+        if VERDICTS_KEY not in busy:
+            changes = self._verdict_changes(bench, stamp)
+            if changes:
+                proposals.append((VERDICTS_KEY, RecordVerdicts(stamp, changes)))
+        runs = {run.group_id: run for run in state.runs if run.is_active}
+        self._memories = {
+            run.run_id: self._memories[run.run_id]
+            for run in runs.values()
+            if run.run_id in self._memories
+        }
+        for group in state.groups:
+            if group.group_id not in busy:
+                command = self._for_group(bench, group, runs.get(group.group_id), stamp)
+                if command is not None:
+                    proposals.append((group.group_id, command))
+        return proposals
+
+    # -- verdicts --------------------------------------------------------------------------------
+
+    def _learn_topology(self, topology: Topology) -> None:
+        if topology is self._topology:
+            return
+        self._topology = topology
+        self._services = {service.service_id: service for service in topology.services}
+        self._attention = {
+            (service.service_id, site.region_id)
+            for service in topology.services
+            for site in service.sites
+        }
+
+    def _look_for_silence(self, court: Court, *, now_ms: int) -> None:
+        """Have every service of a region judged when its agents fall silent or come back."""
+        assert self._topology is not None, "plan learns it first"
+        for region in self._topology.regions:
+            heard_ms = court.log.last_heard_ms(region.region_id)
+            heard = heard_ms is not None and now_ms - heard_ms <= court.timing.suspect_ms
+            if self._heard.get(region.region_id) is not heard:
+                self._heard[region.region_id] = heard
+                self._attention.update(
+                    (service.service_id, region.region_id)
+                    for service in self._topology.services
+                    if service.site(region.region_id) is not None
+                )
+
+    def _verdict_changes(self, bench: Bench, stamp: Stamp) -> tuple[VerdictChange, ...]:
+        looked_at = self._attention | bench.court.log.take_dirty()
+        self._attention = set()
+        changes: list[VerdictChange] = []
+        for pair in sorted(looked_at):
+            service = self._services.get(pair[0])
+            if service is None or service.site(pair[1]) is None:
+                continue
+            if len(changes) >= _CHANGES_PER_COMMAND_MAX:
+                self._attention.add(pair)
+                continue
+            judgement = judge(bench.court, service, pair[1], now_ms=bench.now_ms)
+            record = bench.state.verdicts.get(pair)
+            settled = record is not None and record.verdict is judgement.verdict
+            if not settled or (record is not None and record.withheld):
+                self._attention.add(pair)
+            if self._is_due(bench, pair, judgement, record, stamp):
+                changes.append(_change(pair, judgement, stamp))
+        return tuple(changes)
+
+    def _is_due(
+        self,
+        bench: Bench,
+        pair: Pair,
+        judgement: Judgement,
+        record: VerdictRecord | None,
+        stamp: Stamp,
+    ) -> bool:
+        """Whether the judgement should be committed now."""
+        timing = bench.court.timing
+        office_ms = bench.now_ms - self._office_at_ms
+        is_good = judgement.verdict in (Verdict.UP, Verdict.DEGRADED)
+        if not is_good:
+            self._good_since_ms.pop(pair, None)
+        match judgement.verdict:
+            case Verdict.DOWN:
+                # A new leader first hears everybody: silence means nothing before that.
+                if judgement.cause is Cause.PEER_FAIL_AND_SILENT:
+                    return _is_new_down(bench.state, pair, record, stamp) and (
+                        office_ms >= timing.staleness_bound_ms
+                    )
+                return _is_new_down(bench.state, pair, record, stamp)
+            case Verdict.UNKNOWN:
+                if record is None or record.verdict in (Verdict.DOWN, Verdict.UNKNOWN):
+                    return False  # missing evidence makes nothing better
+                patience_ms = {
+                    Cause.SILENT: timing.staleness_bound_ms,
+                    Cause.NEVER_HEARD: timing.settle_ms,
+                }.get(judgement.cause)
+                return patience_ms is not None and office_ms >= patience_ms
+            case _:
+                since_ms = self._good_since_ms.setdefault(pair, bench.now_ms)
+                if record is not None and record.verdict is Verdict.DOWN:
+                    return bench.now_ms - since_ms >= timing.recover_ms
+                return record is None or record.verdict is not judgement.verdict
+
+    # -- ownership -------------------------------------------------------------------------------
+
+    def _for_group(
+        self, bench: Bench, group: Group, run: Run | None, stamp: Stamp
+    ) -> Command | None:
+        service = self._services.get(group.service_id)
+        assert service is not None, "a group lives as long as its service"
+        if run is not None:
+            memory = remember(bench, service, run, self._memories.get(run.run_id))
+            self._memories[run.run_id] = memory
+            return next_step(RunView(bench, run, group, service, memory, stamp))
+        if group.home is None:
+            return self._first_grant(bench, group, service, stamp)
+        trigger = self._trigger(bench, group, group.home, stamp)
+        started = None if trigger is None else _start(bench, group, service, trigger, stamp)
+        if isinstance(started, Refusal):
+            self.held[group.group_id] = started
+            return None
+        self.held.pop(group.group_id, None)
+        return started
+
+    def _first_grant(
+        self, bench: Bench, group: Group, service: ServiceSpec, stamp: Stamp
+    ) -> Command | None:
+        token = bench.state.token(group)
+        if group.epoch and bench.now_ms < self._leases.stopped_at_ms(group.group_id, token):
+            return None  # it had an owner before its service was taken away
+        sites = sorted(service.sites, key=lambda site: (site.priority, site.region_id))
+        for site in sites:
+            if standing(bench, service, site) is None:
+                return GrantOwnership(stamp, group.group_id, site.region_id, group.epoch)
+            if bench.now_ms - self._office_at_ms < bench.court.timing.settle_ms:
+                return None  # the preferred region may only be starting
+        return None
+
+    def _trigger(self, bench: Bench, group: Group, home: RegionId, stamp: Stamp) -> _Trigger | None:
+        pair = (group.service_id, home)
+        record = bench.state.verdicts.get(pair)
+        override = bench.state.overrides.get(pair)
+        if override is Override.FORCE_DOWN:
+            return _Trigger(
+                RunKind.FAILOVER, f"{home} is forced down", stamp.at_ms, record, automatic=False
+            )
+        if record is not None and record.verdict is Verdict.DOWN and override is None:
+            reason = f"{home} is DOWN: {record.reason}"
+            return _Trigger(
+                RunKind.FAILOVER, reason, record.suspected_at_ms, record, automatic=True
+            )
+        if home in bench.state.drained_regions:
+            return _Trigger(
+                RunKind.SWITCHOVER, f"{home} is drained", stamp.at_ms, record, automatic=False
+            )
+        if record is not None and self._is_lapsed(bench, group, home, record):
+            reason = f"{home} is silent and its lease ran out"
+            return _Trigger(
+                RunKind.FAILOVER, reason, record.suspected_at_ms, record, automatic=True
+            )
+        return None
+
+    def _is_lapsed(self, bench: Bench, group: Group, home: RegionId, record: VerdictRecord) -> bool:
+        """Whether nobody can renew the home's lease any more, and it has provably ended (ADR 3)."""
+        if record.verdict is not Verdict.UNKNOWN or record.reason != Cause.SILENT:
+            return False
+        silent = silent_domain_count(bench.court, home, now_ms=bench.now_ms)
+        domains = set(bench.court.domains.values())
+        if silent < min(2, len(domains)):
+            return False
+        token = bench.state.token(group)
+        return bench.now_ms >= self._leases.stopped_at_ms(group.group_id, token)
+
+
+def _start(
+    bench: Bench, group: Group, service: ServiceSpec, trigger: _Trigger, stamp: Stamp
+) -> StartRun | Refusal:
+    """Start a run if every rule allows it; otherwise say why not, for people."""
+    if trigger.automatic:
+        limit = automation_limit(bench.court, service)
+        if limit is not None:
+            return limit
+    suspected_ms = bench.now_ms - max(0, stamp.at_ms - trigger.suspected_at_ms)
+    found = candidates(
+        bench, service, group, suspected_ms=suspected_ms, automatic=trigger.automatic
+    )
+    if not found or found[0].ineligible is not None:
+        return no_target(service, found)
+    best = found[0]
+    command = StartRun(
+        replace(stamp, reason=trigger.reason),
+        trigger.kind,
+        group.group_id,
+        best.region_id,
+        group.epoch,
+        trigger.automatic,
+        suspected_at_ms=trigger.suspected_at_ms,
+        loss_bound_ms=best.loss_bound_ms,
+        evidence=() if trigger.record is None else trigger.record.evidence,
+    )
+    # Director time goes on between entries; the machine will see the stamp's.
+    at_now = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))
+    return start_refusal(at_now, command) or command
+
+
+def automation_limit(court: Court, service: ServiceSpec) -> Refusal | None:
+    """Say why the director must not move ``service`` by itself, or None if it may."""
+    domains = sorted(set(court.domains.values()))
+    if len(domains) < _DOMAINS_FOR_AUTOMATION_MIN:
+        return Refusal(
+            Reason.AUTOMATION_OFF,
+            f"the directors run in {len(domains)} failure domains ({', '.join(domains)}); "
+            f"automatic failover needs {_DOMAINS_FOR_AUTOMATION_MIN}",
+        )
+    if not service.gated:
+        return Refusal(
+            Reason.AUTOMATION_OFF,
+            f"{service.service_id} does not ask the gate before it writes, so its old owner cannot "
+            "be fenced; move it by hand",
+        )
+    return None
+
+
+def no_target(service: ServiceSpec, found: tuple[Candidate, ...]) -> Refusal:
+    """Say that no region may take over, with the reason for each."""
+    reasons = "; ".join(f"{each.region_id}: {each.ineligible}" for each in found)
+    return Refusal(
+        Reason.NO_ELIGIBLE_REGION,
+        f"no region may take {service.service_id} over ({reasons or 'it has no other site'})",
+        tuple((each.region_id, str(each.ineligible)) for each in found),
+    )
+
+
+def _is_new_down(state: State, pair: Pair, record: VerdictRecord | None, stamp: Stamp) -> bool:
+    if record is None or record.verdict is not Verdict.DOWN:
+        return True
+    if not record.withheld:
+        return False
+    # It is kept in service by a rule; propose again once that rule, or another, says otherwise.
+    at_now = replace(state, now_ms=max(state.now_ms, stamp.at_ms))
+    return withholding_rule(at_now, *pair) != record.withheld
+
+
+def _change(pair: Pair, judgement: Judgement, stamp: Stamp) -> VerdictChange:
+    return VerdictChange(
+        pair[0],
+        pair[1],
+        judgement.verdict,
+        str(judgement.cause),
+        suspected_at_ms=stamp.at_ms - judgement.bad_for_ms,
+        evidence=judgement.evidence,
+    )

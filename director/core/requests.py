@@ -1,0 +1,193 @@
+"""Turns what an operator asks for into a command, or says why not. Runs on the leader."""
+
+from dataclasses import replace
+from typing import TypeAlias, assert_never
+
+from director.core.commands import (
+    AbortRun,
+    ApplyManifest,
+    Command,
+    RunKind,
+    SetOverride,
+    SetRegionDrained,
+    Stamp,
+    StartRun,
+)
+from director.core.failover import Bench, Candidate, Ineligible, candidates
+from director.core.inputs import (
+    AbortAsked,
+    Ask,
+    DrainAsked,
+    ManifestAsked,
+    MoveAsked,
+    OverrideAsked,
+)
+from director.core.machine import region_not_found, service_not_found
+from director.core.machine_manifest import manifest_refusal
+from director.core.planner import no_target
+from director.core.reasons import Reason
+from director.core.safety import Refusal, drain_refusal, force_down_refusal, start_refusal
+from director.core.state import Group, State
+from director.core.topology import ServiceSpec
+from director.routing.table import Override, RegionId, ServiceMode, Verdict
+
+Decision: TypeAlias = Command | Refusal
+
+# Reasons that no operator can wave through: nobody would serve there.
+_ABSOLUTE = (
+    Ineligible.DRAINED,
+    Ineligible.OVERRIDE_DOWN,
+    Ineligible.DOWN,
+    Ineligible.NEVER_REPORTED,
+    Ineligible.SILENT,
+    Ineligible.NOT_PASSING,
+)
+
+
+def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:
+    """Return the command that does what was asked, or the reason why it must not be done.
+
+    The machine checks again at apply time; this check is for an answer without a log entry.
+    """
+    state = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))
+    match ask:
+        case ManifestAsked():
+            manifest = ApplyManifest(stamp, ask.topology, ask.source, ask.expected_revision)
+            return manifest_refusal(state, manifest) or manifest
+        case MoveAsked():
+            return _move(bench, state, ask, stamp)
+        case AbortAsked():
+            run = state.run(ask.run_id)
+            if run is None:
+                return Refusal(Reason.FAILOVER_NOT_FOUND, f"there is no failover {ask.run_id}")
+            return AbortRun(stamp, run.run_id, run.stage, "CANCELLED", stamp.reason)
+        case DrainAsked():
+            return _drain(state, ask, stamp)
+        case OverrideAsked():
+            return _override(state, ask, stamp)
+        case _:
+            assert_never(ask)
+
+
+def _drain(state: State, ask: DrainAsked, stamp: Stamp) -> Decision:
+    if state.topology.region(ask.region_id) is None:
+        return region_not_found(state, ask.region_id)
+    is_new = ask.drained and ask.region_id not in state.drained_regions
+    refusal = drain_refusal(state, ask.region_id) if is_new else None
+    return refusal or SetRegionDrained(stamp, ask.region_id, ask.drained)
+
+
+def _override(state: State, ask: OverrideAsked, stamp: Stamp) -> Decision:
+    service = state.topology.service(ask.service_id)
+    if service is None:
+        return service_not_found(state, ask.service_id)
+    if service.site(ask.region_id) is None:
+        return region_not_found(state, ask.region_id)
+    refusal = None
+    if ask.override is Override.FORCE_DOWN:
+        refusal = force_down_refusal(state, ask.service_id, ask.region_id)
+    return refusal or SetOverride(stamp, ask.service_id, ask.region_id, ask.override)
+
+
+def _move(bench: Bench, state: State, ask: MoveAsked, stamp: Stamp) -> Decision:
+    service = state.topology.service(ask.service_id)
+    if service is None:
+        return service_not_found(state, ask.service_id)
+    if service.mode is ServiceMode.ACTIVE_ACTIVE:
+        return Refusal(
+            Reason.NOTHING_TO_DO,
+            f"{ask.service_id} is active-active: every region serves; drain a region instead",
+        )
+    group = state.group(service.group_ids[0])
+    assert group is not None, "an active-passive service has its group"
+    if group.home is None:
+        return Refusal(Reason.NO_OWNER, f"{ask.service_id} has no owner yet to move from")
+    return _planned_refusal(state, ask, group.home) or _start(
+        bench, state, (service, group), ask, stamp
+    )
+
+
+def _planned_refusal(state: State, ask: MoveAsked, home: RegionId) -> Refusal | None:
+    record = state.verdicts.get((ask.service_id, home))
+    is_well = record is None or record.verdict in (Verdict.UP, Verdict.DEGRADED)
+    if ask.kind is RunKind.FAILOVER or is_well:
+        return None
+    assert record is not None, "without a record it counts as well"
+    return Refusal(
+        Reason.TARGET_INELIGIBLE,
+        f"{home} is {record.verdict} ({record.reason}); a switchover needs both regions healthy, "
+        f"use `director failover {ask.service_id}` instead",
+    )
+
+
+def _start(
+    bench: Bench, state: State, of: tuple[ServiceSpec, Group], ask: MoveAsked, stamp: Stamp
+) -> Decision:
+    service, group = of
+    assert group.home is not None, "checked by the caller"
+    suspected_at_ms = _suspected_at_ms(state, service, group.home, stamp)
+    suspected_ms = bench.now_ms - (stamp.at_ms - suspected_at_ms)
+    found = candidates(bench, service, group, suspected_ms=suspected_ms, automatic=False)
+    chosen = _chosen(service, group, ask, found)
+    if isinstance(chosen, Refusal):
+        return chosen
+    command = StartRun(
+        stamp,
+        ask.kind,
+        group.group_id,
+        chosen.region_id,
+        group.epoch if ask.expected_epoch is None else ask.expected_epoch,
+        automatic=False,
+        suspected_at_ms=suspected_at_ms if ask.kind is RunKind.FAILOVER else stamp.at_ms,
+        loss_bound_ms=chosen.loss_bound_ms,
+        accept_loss_ms=ask.accept_loss_ms,
+    )
+    refusal = start_refusal(state, command)
+    if refusal is not None and refusal.reason is Reason.RPO_EXCEEDED:
+        return _with_closest(refusal, found)
+    return refusal or command
+
+
+def _suspected_at_ms(state: State, service: ServiceSpec, home: RegionId, stamp: Stamp) -> int:
+    record = state.verdicts.get((service.service_id, home))
+    if record is None or record.verdict in (Verdict.UP, Verdict.DEGRADED):
+        return stamp.at_ms
+    return min(record.suspected_at_ms, stamp.at_ms)
+
+
+def _chosen(
+    service: ServiceSpec, group: Group, ask: MoveAsked, found: tuple[Candidate, ...]
+) -> Candidate | Refusal:
+    if ask.target is None:
+        # A planned move does not mind the lag; a failover asks for the loss first.
+        usable = [each for each in found if each.ineligible not in _ABSOLUTE]
+        return usable[0] if usable else no_target(service, found)
+    candidate = next((each for each in found if each.region_id == ask.target), None)
+    if candidate is None:
+        if ask.target == group.home:
+            return Refusal(Reason.NOTHING_TO_DO, f"{ask.target} already owns {service.service_id}")
+        sites = ", ".join(site.region_id for site in service.sites)
+        return Refusal(
+            Reason.REGION_NOT_FOUND,
+            f"{service.service_id} has no site in {ask.target}; it has {sites}",
+        )
+    if candidate.ineligible in _ABSOLUTE:
+        return Refusal(
+            Reason.TARGET_INELIGIBLE,
+            f"{ask.target} cannot take {service.service_id} over: {candidate.ineligible}",
+            (("regionId", ask.target), ("ineligibility", str(candidate.ineligible))),
+        )
+    return candidate
+
+
+def _with_closest(refusal: Refusal, found: tuple[Candidate, ...]) -> Refusal:
+    allowed = next((each for each in found if each.ineligible is None), None)
+    if allowed is None:
+        hint = "no region is within the RPO; --accept-data-loss names the loss you accept"
+        return replace(refusal, message=f"{refusal.message}; {hint}")
+    return replace(
+        refusal,
+        message=f"{refusal.message}; closest allowed: --to {allowed.region_id} "
+        f"(loss bound {allowed.loss_bound_ms} ms)",
+        metadata=(*refusal.metadata, ("closestRegionId", allowed.region_id)),
+    )

@@ -1,0 +1,249 @@
+"""Rules that refuse a change whoever asks. The machine applies them; the planner asks them first.
+
+The limits are constants and not settings: every replica must come to the same answer.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from director.core.commands import RunKind, StartRun
+from director.core.reasons import Reason
+from director.core.state import Group, State
+from director.core.topology import Automation, ServiceSpec
+from director.routing.table import Override, RegionId, ServiceId, ServiceMode, Verdict
+
+# R3: automation takes at most this many regions of one service out of service per window.
+VELOCITY_REGIONS_MAX = 1
+VELOCITY_WINDOW_MS = 60_000
+
+
+class Rule(StrEnum):
+    """Names of the safety rules, as people see them."""
+
+    NEVER_LAST = "NEVER_LAST"  # R2
+    VELOCITY_CAP = "VELOCITY_CAP"  # R3
+    CONCURRENT_MAX = "CONCURRENT_MAX"  # C1
+    OWNER_STAYS = "OWNER_STAYS"  # a document may not take the owner's site away
+    ONE_RUN = "ONE_RUN"  # C1
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a change is refused: for programs, for people, and with the values compared."""
+
+    reason: Reason
+    message: str
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+def is_serving(state: State, service: ServiceSpec, region_id: RegionId) -> bool:
+    """Whether routing would use the site: known, not drained, not forced down, not out as DOWN."""
+    if service.site(region_id) is None or region_id in state.drained_regions:
+        return False
+    pair = (service.service_id, region_id)
+    override = state.overrides.get(pair)
+    if override is not None:
+        return override is Override.FORCE_UP
+    record = state.verdicts.get(pair)
+    return record is None or record.verdict is not Verdict.DOWN or record.withheld != ""
+
+
+def withholding_rule(state: State, service_id: ServiceId, region_id: RegionId) -> str:
+    """Name the rule that keeps a DOWN site of an active-active service in service, or "".
+
+    An active-passive service keeps its owner whatever the verdict (R4), so nothing is withheld.
+    """
+    service = state.topology.service(service_id)
+    if service is None or service.mode is ServiceMode.ACTIVE_PASSIVE:
+        return ""
+    others = [
+        site.region_id
+        for site in service.sites
+        if site.region_id != region_id and is_serving(state, service, site.region_id)
+    ]
+    serving_min = state.topology.policy(service.policy_id).serving_regions_min
+    if len(others) < serving_min:
+        return Rule.NEVER_LAST
+    removed = {
+        each.region_id
+        for each in state.removals
+        if each.service_id == service_id
+        and each.region_id != region_id
+        and each.at_ms > state.now_ms - VELOCITY_WINDOW_MS
+    }
+    if len(removed) >= VELOCITY_REGIONS_MAX:
+        return Rule.VELOCITY_CAP
+    return ""
+
+
+def drain_refusal(state: State, region_id: RegionId) -> Refusal | None:
+    """Say why ``region_id`` may not be drained, or None if it may (R2)."""
+    for service in state.topology.services:
+        refusal = _withdrawal_refusal(state, service, region_id, "draining")
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def force_down_refusal(state: State, service_id: ServiceId, region_id: RegionId) -> Refusal | None:
+    """Say why a site may not be forced down, or None if it may (R2)."""
+    service = state.topology.service(service_id)
+    assert service is not None, "the caller looked the service up"
+    return _withdrawal_refusal(state, service, region_id, "forcing down")
+
+
+def _withdrawal_refusal(
+    state: State, service: ServiceSpec, region_id: RegionId, doing: str
+) -> Refusal | None:
+    if not is_serving(state, service, region_id):
+        return None
+    left = [
+        site.region_id
+        for site in service.sites
+        if site.region_id != region_id and is_serving(state, service, site.region_id)
+    ]
+    serving_min = state.topology.policy(service.policy_id).serving_regions_min
+    if len(left) >= max(1, serving_min):
+        return None
+    names = ", ".join(left) or "none"
+    return Refusal(
+        Reason.SAFETY_RULE,
+        f"{doing} {region_id} would leave {service.service_id} with {len(left)} serving regions "
+        f"({names}); at least {max(1, serving_min)} must remain",
+        (
+            ("rule", Rule.NEVER_LAST),
+            ("serviceId", service.service_id),
+            ("servingCount", str(len(left))),
+            ("servingCountMin", str(max(1, serving_min))),
+        ),
+    )
+
+
+def start_refusal(state: State, command: StartRun) -> Refusal | None:
+    """Say why a run may not start, or None if it may. ``state.now_ms`` is the time of decision."""
+    group = state.group(command.group_id)
+    if group is None:
+        return Refusal(Reason.SERVICE_NOT_FOUND, f"there is no session group {command.group_id}")
+    service = state.topology.service(group.service_id)
+    assert service is not None, "a group lives as long as its service"
+    return (
+        _epoch_refusal(group, command)
+        or _target_refusal(state, service, group, command)
+        or _run_refusal(state, group)
+        or (_automation_refusal(state, service, group) if command.automatic else None)
+        or _rpo_refusal(state, service, command)
+    )
+
+
+def _epoch_refusal(group: Group, command: StartRun) -> Refusal | None:
+    if command.expected_epoch == group.epoch:
+        return None
+    return Refusal(
+        Reason.STALE_EPOCH,
+        f"{group.group_id} is at epoch {group.epoch}; the request was made for epoch "
+        f"{command.expected_epoch}",
+        (("epoch", str(group.epoch)), ("expectedEpoch", str(command.expected_epoch))),
+    )
+
+
+def _target_refusal(
+    state: State, service: ServiceSpec, group: Group, command: StartRun
+) -> Refusal | None:
+    target = command.target
+    if group.home is None:
+        return Refusal(Reason.NO_OWNER, f"{service.service_id} has no owner yet to move from")
+    if target == group.home:
+        return Refusal(Reason.NOTHING_TO_DO, f"{target} already owns {service.service_id}")
+    if service.site(target) is None:
+        sites = ", ".join(site.region_id for site in service.sites)
+        return Refusal(
+            Reason.REGION_NOT_FOUND, f"{service.service_id} has no site in {target}; it has {sites}"
+        )
+    return _standing_refusal(state, service, target)
+
+
+def _standing_refusal(state: State, service: ServiceSpec, target: RegionId) -> Refusal | None:
+    override = state.overrides.get((service.service_id, target))
+    if target in state.drained_regions:
+        return Refusal(Reason.TARGET_INELIGIBLE, f"{target} is drained")
+    if override is Override.FORCE_DOWN:
+        return Refusal(Reason.TARGET_INELIGIBLE, f"{target} is forced down by an operator")
+    record = state.verdicts.get((service.service_id, target))
+    is_down = record is not None and record.verdict is Verdict.DOWN
+    if is_down and override is not Override.FORCE_UP:
+        return Refusal(Reason.TARGET_INELIGIBLE, f"{service.service_id} is DOWN in {target}")
+    return None
+
+
+def _run_refusal(state: State, group: Group) -> Refusal | None:
+    active = state.active_run(group.group_id)
+    if active is None:
+        return None
+    return Refusal(
+        Reason.FAILOVER_IN_PROGRESS,
+        f"{active.run_id} ({active.source} to {active.target}) is {active.stage}; wait for it to "
+        "settle or cancel it",
+        (("failoverId", active.run_id), ("stage", active.stage)),
+    )
+
+
+def _automation_refusal(state: State, service: ServiceSpec, group: Group) -> Refusal | None:
+    policy = state.topology.policy(service.policy_id)
+    if policy.automation is not Automation.AUTOMATIC:
+        return Refusal(
+            Reason.AUTOMATION_OFF,
+            f"policy {policy.policy_id} says automation {policy.automation}; run "
+            f"`director failover {service.service_id}` to move it by hand",
+        )
+    settled_at_ms = dict(state.settled_at_ms).get(service.service_id)
+    if settled_at_ms is not None:
+        left_ms = settled_at_ms + policy.min_interval_ms - state.now_ms
+        if left_ms > 0:
+            return Refusal(
+                Reason.COOLDOWN,
+                f"the last automatic failover of {service.service_id} settled "
+                f"{state.now_ms - settled_at_ms} ms ago; the next may start {left_ms} ms from now",
+                (("retryAfterMs", str(left_ms)),),
+            )
+    # A lost region moves all its services at once; the cap is on how many regions may be losing
+    # theirs at the same time.
+    sources = {run.source for run in state.runs if run.is_active and run.automatic}
+    sources.discard(group.home or RegionId(""))
+    if len(sources) >= policy.concurrent_max:
+        return Refusal(
+            Reason.SAFETY_RULE,
+            f"automatic failovers away from {', '.join(sorted(sources))} are under way; policy "
+            f"{policy.policy_id} allows {policy.concurrent_max} region at a time",
+            (("rule", Rule.CONCURRENT_MAX),),
+        )
+    return None
+
+
+def _rpo_refusal(state: State, service: ServiceSpec, command: StartRun) -> Refusal | None:
+    policy = state.topology.policy(service.policy_id)
+    planned = command.kind is not RunKind.FAILOVER
+    if planned or service.rpo_ms is None or not policy.require_lag_within_rpo:
+        return None  # a planned move waits for the copy to be complete, whatever the lag is now
+    bound_ms = command.loss_bound_ms
+    if bound_ms is None:
+        if command.accept_loss_ms is not None and not command.automatic:
+            return None  # the operator was told that the loss is unknown, and named what to accept
+        return Refusal(
+            Reason.RPO_EXCEEDED,
+            f"how far {command.target} is behind is not known, so the loss has no bound; the RPO "
+            f"of {service.service_id} is {service.rpo_ms} ms",
+            (("rpoMs", str(service.rpo_ms)), ("targetRegionId", command.target)),
+        )
+    allowed_ms = max(service.rpo_ms, command.accept_loss_ms or 0)
+    if bound_ms <= allowed_ms:
+        return None
+    return Refusal(
+        Reason.RPO_EXCEEDED,
+        f"{command.target} could lose {bound_ms} ms of writes; the RPO of {service.service_id} is "
+        f"{service.rpo_ms} ms",
+        (
+            ("lossBoundMs", str(bound_ms)),
+            ("rpoMs", str(service.rpo_ms)),
+            ("targetRegionId", command.target),
+        ),
+    )

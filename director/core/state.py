@@ -1,0 +1,212 @@
+"""What all replicas agree on. Immutable; only ``machine.apply`` makes a new one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from director.core.commands import Evidence, RunKind, StageName
+from director.core.ids import FencingToken, GroupId, RunId
+from director.core.topology import NO_TOPOLOGY, Topology
+from director.routing.table import Override, RegionId, ServiceId, Verdict
+
+# Enough for an operator's retry storm; each is about a hundred bytes.
+REQUESTS_KEPT_MAX = 1_024
+# Finished runs kept for `get failovers`; running ones are always kept.
+RUNS_KEPT_MAX = 200
+
+
+class Phase(StrEnum):
+    """Where recovery time goes. Each phase starts when the one before it ends."""
+
+    DETECT = "detect"  # first bad sign to committed verdict (or the request, by hand)
+    DECIDE = "decide"  # verdict to the end of confirmation (a drain, when planned)
+    FENCE = "fence"  # to the old home being unable to act
+    PROMOTE = "promote"  # to the new home serving
+    PUBLISH = "publish"  # to the replicas having pushed the new routes
+    VERIFY = "verify"  # to the new home's own passing probe; not part of the RTO
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRecord:
+    """The committed verdict on one region of one service.
+
+    Attributes:
+        since_ms: Director time at which this verdict was committed.
+        index: Log index of the entry.
+        reason: Machine-readable cause, e.g. PEERS_FAIL, SELF_FAIL, SILENT, RECOVERED.
+        withheld: Name of the safety rule that keeps a DOWN region in service; "" when none.
+        suspected_at_ms: Director time of the first bad sign.
+    """
+
+    verdict: Verdict
+    since_ms: int
+    index: int
+    reason: str = ""
+    withheld: str = ""
+    suspected_at_ms: int = 0
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Ownership of one session group.
+
+    Attributes:
+        home: The region that alone may acknowledge writes in this epoch; None before the
+            first grant.
+        serving: The region that routes point at. It follows ``home`` when a run publishes.
+        granted_index: Log index of the grant, for people.
+
+    Invariant: a group that was granted once keeps a home until its service is removed; one that
+    comes back after a removal has no home, and goes on from the epoch it had (A2).
+    """
+
+    group_id: GroupId
+    service_id: ServiceId
+    epoch: int = 0
+    home: RegionId | None = None
+    serving: RegionId | None = None
+    granted_index: int = 0
+    granted_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One line of the RTO ledger."""
+
+    phase: Phase
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One failover, switchover or failback.
+
+    Attributes:
+        source: Home when the run began; the loser.
+        source_epoch: Epoch the source held. The target gets ``source_epoch + 1``.
+        suspected_at_ms: The RTO counts from here.
+        stage_at_ms: Director time at which the current stage began.
+        ledger: Phases finished so far.
+        measured_rto_ms: Suspicion to PUBLISHING done; None until then.
+        cause: Why it aborted; "" otherwise.
+        notes: One line per stage change, for people.
+    """
+
+    run_id: RunId
+    kind: RunKind
+    group_id: GroupId
+    service_id: ServiceId
+    source: RegionId
+    target: RegionId
+    source_epoch: int
+    stage: StageName
+    automatic: bool
+    started_at_ms: int
+    suspected_at_ms: int
+    stage_at_ms: int
+    rto_ms: int
+    rpo_ms: int | None
+    loss_bound_ms: int | None
+    accept_loss_ms: int | None = None
+    ledger: tuple[Spent, ...] = ()
+    measured_rto_ms: int | None = None
+    cause: str = ""
+    actor: str = "director"
+    reason: str = ""
+    request_id: str = ""
+    started_wall_ms: int = 0
+    ended_wall_ms: int = 0
+    index: int = 0
+    evidence: tuple[Evidence, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether something is still to be done."""
+        return self.stage not in (StageName.SETTLED, StageName.ABORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOutcome:
+    """What a request id led to, so that a repetition gets the same answer."""
+
+    request_id: str
+    index: int
+    run_id: str = ""
+    rejected: str = ""  # the reason; "" when it was carried out
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Automation took a region of a service out, for the velocity cap (R3)."""
+
+    service_id: ServiceId
+    region_id: RegionId
+    at_ms: int
+
+
+def _no_mapping() -> Mapping[tuple[ServiceId, RegionId], VerdictRecord]:
+    return MappingProxyType({})
+
+
+def _no_override() -> Mapping[tuple[ServiceId, RegionId], Override]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything replicated.
+
+    Mappings are never mutated; iterate over them in sorted order when order matters.
+
+    Attributes:
+        applied_index: Log index of the last entry applied.
+        now_ms: Director time; the greatest ``at_ms`` applied, so that it never goes back.
+        revision: Number of the manifest in force; 0 means that none was applied.
+        changed_index: Log index of the last entry that changed what routes depend on.
+        retired_epochs: Last epoch of groups whose service was removed, so that none is reused.
+        runs: Oldest first; all active ones and the last ``RUNS_KEPT_MAX`` finished.
+        run_count: Runs ever started; the next run's number.
+        settled_at_ms: Director time of the last settled automatic run per service (cooldown).
+    """
+
+    generation: int = 1
+    applied_index: int = 0
+    now_ms: int = 0
+    revision: int = 0
+    changed_index: int = 0
+    topology: Topology = NO_TOPOLOGY
+    manifest_source: str = ""
+    verdicts: Mapping[tuple[ServiceId, RegionId], VerdictRecord] = field(
+        default_factory=_no_mapping
+    )
+    overrides: Mapping[tuple[ServiceId, RegionId], Override] = field(default_factory=_no_override)
+    drained_regions: tuple[RegionId, ...] = ()
+    groups: tuple[Group, ...] = ()
+    retired_epochs: tuple[tuple[GroupId, int], ...] = ()
+    runs: tuple[Run, ...] = ()
+    run_count: int = 0
+    settled_at_ms: tuple[tuple[ServiceId, int], ...] = ()
+    removals: tuple[Removal, ...] = ()
+    requests: tuple[RequestOutcome, ...] = ()
+
+    def group(self, group_id: GroupId) -> Group | None:
+        """Return the group, or None."""
+        return next((each for each in self.groups if each.group_id == group_id), None)
+
+    def run(self, run_id: RunId) -> Run | None:
+        """Return the run, or None if there never was one or it is no longer kept."""
+        return next((each for each in self.runs if each.run_id == run_id), None)
+
+    def active_run(self, group_id: GroupId) -> Run | None:
+        """Return the group's run that is still going on, or None."""
+        return next(
+            (each for each in self.runs if each.group_id == group_id and each.is_active), None
+        )
+
+    def token(self, group: Group) -> FencingToken:
+        """The fencing token of the group's present owner."""
+        return FencingToken(self.generation, group.epoch)

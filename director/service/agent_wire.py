@@ -1,0 +1,226 @@
+"""Agents' reports and directives as messages."""
+
+from director.core.effects import DirectGroup, DirectProbes, GrantLease, RefuseLease
+from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
+from director.core.inputs import LeaseAsked
+from director.core.observations import (
+    AgentReport,
+    GateReading,
+    PeerReading,
+    Readings,
+    RoundTrip,
+    ServiceReading,
+)
+from director.core.timing import Timing
+from director.routing.table import RegionId, ServiceId
+from director.service.errors import InvalidRequestError
+from trafficdirector.agent.v1 import agent_pb2 as pb
+from trafficdirector.peer.v1 import peer_pb2
+
+# More than a region of 2 000 services watched by one agent needs; 64 KiB bounds it anyway.
+READINGS_MAX = 10_000
+
+
+def readings_from_proto(readings: pb.Readings) -> Readings:
+    """Return the readings, sorted, each id once.
+
+    Raises:
+        InvalidRequestError: There are too many.
+    """
+    count = len(readings.services) + len(readings.peers) + len(readings.gates)
+    if count > READINGS_MAX:
+        raise InvalidRequestError("readings", f"has {count} parts; at most {READINGS_MAX}")
+    services = {
+        each.service_id: ServiceReading(
+            ServiceId(each.service_id),
+            each.passing if each.HasField("passing") else None,
+            each.lag_ms if each.HasField("lag_ms") else None,
+            each.lag_age_ms,
+        )
+        for each in readings.services
+    }
+    peers = {
+        (each.service_id, each.region_id): PeerReading(
+            ServiceId(each.service_id),
+            RegionId(each.region_id),
+            each.passing if each.HasField("passing") else None,
+            each.round_count,
+            each.failing_for_ms,
+            each.age_ms,
+        )
+        for each in readings.peers
+    }
+    round_trips = {
+        each.region_id: RoundTrip(RegionId(each.region_id), each.rtt_us)
+        for each in readings.round_trips
+    }
+    gates = {
+        each.group_id: GateReading(
+            GroupId(each.group_id),
+            token_from_proto(each.token),
+            each.is_open,
+            token_from_proto(each.demoted_through) if each.HasField("demoted_through") else None,
+        )
+        for each in readings.gates
+    }
+    return Readings(
+        services=tuple(services[key] for key in sorted(services)),
+        peers=tuple(peers[key] for key in sorted(peers)),
+        round_trips=tuple(round_trips[key] for key in sorted(round_trips)),
+        gates=tuple(gates[key] for key in sorted(gates)),
+    )
+
+
+def readings_to_proto(readings: Readings) -> pb.Readings:
+    """Return the readings as a message."""
+    encoded = pb.Readings()
+    for service in readings.services:
+        added = encoded.services.add(service_id=service.service_id, lag_age_ms=service.lag_age_ms)
+        if service.passing is not None:
+            added.passing = service.passing
+        if service.lag_ms is not None:
+            added.lag_ms = service.lag_ms
+    for peer in readings.peers:
+        seen = encoded.peers.add(
+            service_id=peer.service_id,
+            region_id=peer.region_id,
+            round_count=peer.round_count,
+            failing_for_ms=peer.failing_for_ms,
+            age_ms=peer.age_ms,
+        )
+        if peer.passing is not None:
+            seen.passing = peer.passing
+    for trip in readings.round_trips:
+        encoded.round_trips.add(region_id=trip.region_id, rtt_us=trip.rtt_us)
+    for gate in readings.gates:
+        shown = encoded.gates.add(
+            group_id=gate.group_id, token=token_to_proto(gate.token), is_open=gate.is_open
+        )
+        if gate.demoted_through is not None:
+            shown.demoted_through.CopyFrom(token_to_proto(gate.demoted_through))
+    return encoded
+
+
+def lease_from_proto(
+    request: pb.LeaseRequest, region_id: RegionId, agent_id: AgentId
+) -> LeaseAsked:
+    """Return the request for a lease, in the name of the stream's agent."""
+    return LeaseAsked(
+        region_id=region_id,
+        agent_id=agent_id,
+        group_id=GroupId(request.group_id),
+        token=token_from_proto(request.token),
+        request_number=request.request_number,
+        is_proven=request.is_proven,
+        is_holding=request.is_holding,
+    )
+
+
+def token_from_proto(token: pb.FencingToken) -> FencingToken:
+    """Return the token; unset is (0, 0), lower than any ever granted."""
+    return FencingToken(token.generation, token.epoch)
+
+
+def token_to_proto(token: FencingToken) -> pb.FencingToken:
+    """Return the token as a message."""
+    return pb.FencingToken(generation=token.generation, epoch=token.epoch)
+
+
+def welcome(replica_id: str, leader_id: str | None, timing: Timing) -> pb.ReportResponse:
+    """Return who answers, and the tempo it wants."""
+    return pb.ReportResponse(
+        welcome=pb.Welcome(
+            replica_id=replica_id,
+            leader_id=leader_id or "",
+            heartbeat_ms=timing.heartbeat_ms,
+            lease_ms=timing.lease_ms,
+            lease_renew_ms=timing.lease_renew_ms,
+        )
+    )
+
+
+def group_directive(effect: DirectGroup) -> pb.ReportResponse:
+    """Return who owns a group."""
+    return pb.ReportResponse(
+        group=pb.GroupDirective(
+            group_id=effect.group_id,
+            service_id=effect.service_id,
+            home_region_id=effect.home or "",
+            token=token_to_proto(effect.token),
+            demote=effect.demote,
+        )
+    )
+
+
+def probe_plan(effect: DirectProbes) -> pb.ReportResponse:
+    """Return what to probe elsewhere."""
+    return pb.ReportResponse(
+        probes=pb.ProbePlan(
+            targets=[
+                pb.ProbeTarget(
+                    service_id=each.service_id,
+                    region_id=each.region_id,
+                    address=each.address,
+                    kind=each.probe.kind.value,
+                    path=each.probe.path,
+                    every_ms=each.every_ms,
+                    timeout_ms=each.timeout_ms,
+                    rise_count=each.rise_count,
+                    fall_count=each.fall_count,
+                )
+                for each in effect.targets
+            ]
+        )
+    )
+
+
+def lease_grant(effect: GrantLease) -> pb.ReportResponse:
+    """Return that the agent may act."""
+    return pb.ReportResponse(
+        grant=pb.LeaseGrant(
+            group_id=effect.group_id,
+            token=token_to_proto(effect.token),
+            request_number=effect.request_number,
+            ttl_ms=effect.ttl_ms,
+        )
+    )
+
+
+def lease_refusal(effect: RefuseLease) -> pb.ReportResponse:
+    """Return why the agent may not act."""
+    return pb.ReportResponse(
+        refusal=pb.LeaseRefusal(
+            group_id=effect.group_id,
+            request_number=effect.request_number,
+            reason=effect.reason,
+        )
+    )
+
+
+def relayed_from_proto(report: peer_pb2.RelayedReport, heard_by: str) -> AgentReport:
+    """Return a report that another replica heard."""
+    return AgentReport(
+        region_id=RegionId(report.region_id),
+        agent_id=AgentId(report.agent_id),
+        boot_id=report.boot_id,
+        counter=report.counter,
+        readings=readings_from_proto(report.readings) if report.HasField("readings") else None,
+        heard_by=ReplicaId(heard_by),
+        age_ms=report.age_ms,
+    )
+
+
+def relayed_to_proto(
+    report: AgentReport, *, with_readings: bool, waited_ms: int
+) -> peer_pb2.RelayedReport:
+    """Return a report for the leader; ``waited_ms`` passed since its age was taken."""
+    relayed = peer_pb2.RelayedReport(
+        region_id=report.region_id,
+        agent_id=report.agent_id,
+        boot_id=report.boot_id,
+        counter=report.counter,
+        age_ms=report.age_ms + waited_ms,
+    )
+    if with_readings and report.readings is not None:
+        relayed.readings.CopyFrom(readings_to_proto(report.readings))
+    return relayed

@@ -1,0 +1,64 @@
+"""How current this replica's view is, for the label on every answer (R6, A8)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from director.client.watch import Source
+from director.client.wire import UINT32_MAX
+from director.consensus.port import Standing
+from director.runtime.clock import boot_ms, wall_ms
+
+# How often the age is measured anew. In between it grows with the clock, so that a label is never
+# younger than the truth and a resolve does not have to ask the engine.
+REFRESH_MS = 50
+
+
+@dataclass(slots=True)
+class ViewAge:
+    """The age of what this replica answers from.
+
+    A view is confirmed at an instant if a quorum was in contact then and everything that was
+    committed by then has been applied. Until the first such instant it is what the disk kept.
+
+    Attributes:
+        standing: Where the engine stands.
+        staleness_bound_ms: Beyond this, answers are labelled stale.
+        confirmed_at_ms: Boot time of the newest confirmation; None before the first.
+        kept_wall_ms: Wall clock at which the table from disk was written; None without one. It
+            labels an age and decides nothing.
+    """
+
+    standing: Callable[[], Standing]
+    staleness_bound_ms: int
+    confirmed_at_ms: int | None = None
+    kept_wall_ms: int | None = None
+
+    def refresh(self, *, applied_index: int, table_revision: int) -> None:
+        """Measure. ``table_revision`` is that of the table being served.
+
+        A table from disk may be newer than what was replayed so far; until the replay has reached
+        it, nothing about it is confirmed.
+        """
+        standing = self.standing()
+        contact_at_ms = standing.quorum_contact_at_ms
+        if contact_at_ms is None:
+            return
+        if applied_index < max(standing.commit_index, table_revision):
+            return
+        if self.confirmed_at_ms is None or contact_at_ms > self.confirmed_at_ms:
+            self.confirmed_at_ms = contact_at_ms
+
+    def age_ms(self) -> int:
+        """Milliseconds since the view was last confirmed; the greatest number if it never was."""
+        if self.confirmed_at_ms is not None:
+            return max(0, boot_ms() - self.confirmed_at_ms)
+        if self.kept_wall_ms is not None:
+            return min(UINT32_MAX, max(0, wall_ms() - self.kept_wall_ms))
+        return UINT32_MAX
+
+    def label(self) -> tuple[int, Source]:
+        """Return the age and what it makes of an answer."""
+        age_ms = self.age_ms()
+        if self.confirmed_at_ms is None:
+            return age_ms, Source.KEPT
+        return age_ms, Source.FRESH if age_ms <= self.staleness_bound_ms else Source.STALE

@@ -1,0 +1,1 @@
+"""Generated protobuf code of the traffic director, beside its protos."""

@@ -1,0 +1,6 @@
+"""``python -m regions``."""
+
+from regions.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Actuators: what makes the agent's word count beside the service it guards."""

@@ -1,0 +1,288 @@
+"""The agent's configuration file: one YAML document, every fault named with its line.
+
+::
+
+    region: eu-west1
+    id: eu-west1-a
+    directors: ["127.0.0.1:7440", "127.0.0.1:7441", "127.0.0.1:7442"]
+    data_dir: /var/lib/region-agent
+    listen: {grpc: "127.0.0.1:7450", http: "127.0.0.1:7451"}
+    services:
+      - name: chat
+        probe: {type: Http, address: "127.0.0.1:8080", path: /healthz}
+        every: 500ms
+        timeout: 500ms
+        rise: 3
+        fall: 3
+        lag: {type: Exec, command: [/usr/local/bin/chat-lag], every: 500ms}
+        role_file: /run/chat/role.json
+    measure_round_trips: true
+    geo_database: /usr/share/GeoIP/GeoLite2-City.mmdb
+
+``lag`` and ``role_file`` may be left out. ``geo_database`` left out means: the usual folders, then
+the database that ships; ``none`` means that client addresses have no place.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from director.routing.table import RegionId, ServiceId
+from director.runtime.durations import parse_ms
+from director.runtime.loopback import ensure_loopback
+from regions.core.ids import AgentId
+from regions.core.readings import ProbeKind, ProbeSpec, ProbeTarget
+from regions.core.settings import GATE_ANSWER_MS, AgentSettings, GuardedService
+
+FILE_BYTES_MAX = 1 << 20
+SERVICES_MAX = 1_000
+DIRECTORS_MAX = 9
+# A role file is rewritten twice within each answer's life; more often would wear the disk.
+ROLE_FILE_ANSWER_MS = 1_000
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+_HINTS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a key here; check the spelling",
+}
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("needs a unit, such as 500ms or 2s")  # noqa: TRY004 - pydantic's way
+    return parse_ms(value)
+
+
+def _loopback(value: object) -> object:
+    return ensure_loopback(value) if isinstance(value, str) else value
+
+
+def _name(value: object) -> object:
+    if isinstance(value, str) and not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{value[:70]!r} is not a name: lower-case letters, digits, '-', '.' and '_', "
+            "at most 63, beginning and ending with a letter or digit"
+        )
+    return value
+
+
+def _host_port(value: object) -> object:
+    if isinstance(value, str):
+        host, _, port = value.rpartition(":")
+        is_port = port.isascii() and port.isdigit() and 0 < int(port[:6]) < 2**16
+        if not host or not is_port:
+            raise ValueError(f"{value[:100]!r} is not host:port, such as 127.0.0.1:8080")
+    return value
+
+
+# Written with its unit; a bare number would leave open whether it means seconds.
+Duration: TypeAlias = Annotated[int, BeforeValidator(_duration), Field(gt=0, le=600_000)]
+Name: TypeAlias = Annotated[str, BeforeValidator(_name)]
+Address: TypeAlias = Annotated[str, BeforeValidator(_host_port)]
+Listen: TypeAlias = Annotated[str, BeforeValidator(_loopback)]
+Command: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1, max_length=64)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class ConnectProbe(_Model):
+    """A probe over the network."""
+
+    type: Literal["Http", "Tcp", "Grpc"]
+    address: Address
+    path: str = ""
+
+
+class ExecProbe(_Model):
+    """A program that ends with 0."""
+
+    type: Literal["Exec"]
+    command: Command
+
+
+class ExecLag(_Model):
+    """A program that prints the lag in milliseconds."""
+
+    type: Literal["Exec"]
+    command: Command
+    every: Duration = 500
+    timeout: Duration = 500
+
+
+class HttpLag(_Model):
+    """A page that says the lag in milliseconds."""
+
+    type: Literal["Http"]
+    address: Address
+    path: str = "/"
+    every: Duration = 500
+    timeout: Duration = 500
+
+
+class ServiceConfig(_Model):
+    """A service to guard."""
+
+    name: Name
+    probe: Annotated[ConnectProbe | ExecProbe, Field(discriminator="type")]
+    every: Duration = 500
+    timeout: Duration = 500
+    rise: Annotated[int, Field(ge=1, le=100)] = 3
+    fall: Annotated[int, Field(ge=1, le=100)] = 3
+    lag: Annotated[ExecLag | HttpLag, Field(discriminator="type")] | None = None
+    role_file: Path | None = None
+
+
+class ListenConfig(_Model):
+    """Where the agent's own server listens. Loopback only."""
+
+    grpc: Listen
+    http: Listen
+
+
+class AgentConfig(_Model):
+    """The whole file."""
+
+    region: Name
+    id: Name
+    directors: Annotated[tuple[Address, ...], Field(min_length=1, max_length=DIRECTORS_MAX)]
+    data_dir: Path
+    listen: ListenConfig
+    services: Annotated[tuple[ServiceConfig, ...], Field(max_length=SERVICES_MAX)] = ()
+    measure_round_trips: bool = True
+    geo_database: Literal["none"] | Path | None = None
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [service.name for service in self.services]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"services: {', '.join(twice)} is given more than once")
+        if len(set(self.directors)) < len(self.directors):
+            raise ValueError("directors: an address is given more than once")
+        return self
+
+    def settings(self) -> AgentSettings:
+        """Return what the core needs to know."""
+        return AgentSettings(
+            services=tuple(
+                _guarded(each, RegionId(self.region))
+                for each in sorted(self.services, key=lambda each: each.name)
+            ),
+            measure_round_trips=self.measure_round_trips,
+        )
+
+    def agent_id(self) -> AgentId:
+        """Return the name of the agent."""
+        return AgentId(self.id)
+
+
+def _guarded(service: ServiceConfig, region_id: RegionId) -> GuardedService:
+    probe = service.probe
+    if isinstance(probe, ExecProbe):
+        spec, address = ProbeSpec(ProbeKind.EXEC, command=probe.command), ""
+    else:
+        spec, address = ProbeSpec(ProbeKind(probe.type), probe.path), probe.address
+    target = ProbeTarget(
+        ServiceId(service.name),
+        region_id,
+        address,
+        spec,
+        every_ms=service.every,
+        timeout_ms=service.timeout,
+        rise_count=service.rise,
+        fall_count=service.fall,
+    )
+    return GuardedService(
+        ServiceId(service.name),
+        target,
+        lag_every_ms=None if service.lag is None else service.lag.every,
+        gate_answer_ms=GATE_ANSWER_MS if service.role_file is None else ROLE_FILE_ANSWER_MS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with the file.
+
+    Attributes:
+        line: Counted from 1; 0 when it is about the whole file.
+        path: Dotted, e.g. ``services.0.every``; "" for the whole document.
+    """
+
+    source: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return f"{self.source}:{self.line}: {where}{self.message}"
+
+
+def load_config(
+    text: str, source: str, overrides: Mapping[str, object] | None = None
+) -> tuple[AgentConfig | None, tuple[Fault, ...]]:
+    """Read the configuration.
+
+    Args:
+        text: The YAML document.
+        source: Name of the file, for the faults.
+        overrides: Top-level keys from flags; they win over the file.
+
+    Returns:
+        The configuration, or None and every fault found.
+    """
+    if len(text.encode()) > FILE_BYTES_MAX:
+        return None, (Fault(source, 0, "", f"is larger than {FILE_BYTES_MAX} bytes"),)
+    try:
+        document = YAML(typ="rt").load(StringIO(text))
+    except MarkedYAMLError as error:
+        line = 0 if error.problem_mark is None else error.problem_mark.line + 1
+        return None, (Fault(source, line, "", str(error.problem or error.context)),)
+    except (YAMLError, RecursionError) as error:
+        return None, (Fault(source, 0, "", str(error).splitlines()[0]),)
+    if not isinstance(document, dict):
+        return None, (Fault(source, 1, "", "must be a mapping with region, id, directors, ..."),)
+    merged = {**document, **(overrides or {})}
+    try:
+        return AgentConfig.model_validate(merged), ()
+    except ValidationError as error:
+        faults = sorted(_faults(error, document, source), key=lambda each: (each.line, each.path))
+        return None, tuple(faults)
+
+
+def _faults(error: ValidationError, document: Any, source: str) -> Iterator[Fault]:  # noqa: ANN401
+    for each in error.errors(include_url=False):
+        # A union's tag is part of pydantic's path but not of the file.
+        steps = [step for step in each["loc"] if step not in ("Http", "Tcp", "Grpc", "Exec")]
+        message = _HINTS.get(each["type"], each["msg"].removeprefix("Value error, "))
+        line, path = _line(document, steps)
+        yield Fault(source, line, ".".join(str(step) for step in path), message)
+
+
+def _line(document: Any, steps: list[int | str]) -> tuple[int, list[int | str]]:  # noqa: ANN401
+    """Find the line of the innermost part of a path that is in the file."""
+    line, path = 1, []
+    at = document
+    for step in steps:
+        path.append(step)
+        marks = getattr(at, "lc", None)
+        if marks is None:
+            continue
+        if isinstance(at, dict) and step in at:
+            line = marks.key(step)[0] + 1
+            at = at[step]
+        elif isinstance(at, list) and isinstance(step, int) and step < len(at):
+            line = marks.item(step)[0] + 1
+            at = at[step]
+        else:
+            at = None
+    return line, path

@@ -1,0 +1,120 @@
+"""Everything an agent can ask its shell for."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from director.routing.table import RegionId, ServiceId
+from regions.core.ids import FencingToken, GroupId, ReplicaId
+from regions.core.readings import ProbeTarget, Readings
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """Send a report. ``readings`` None: unchanged since the one before on this stream.
+
+    ``counter`` rises with every report of one boot; reports made at one instant share it.
+    """
+
+    director_id: ReplicaId
+    counter: int
+    readings: Readings | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendLease:
+    """Ask a director for the right to act.
+
+    Sent only when work was proved (A6), so ``is_proven`` is always true.
+    """
+
+    director_id: ReplicaId
+    group_id: GroupId
+    token: FencingToken
+    request_number: int
+    is_proven: bool
+    is_holding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartProbe:
+    """Probe once; answer with one ProbeFinished, also when it takes longer than allowed."""
+
+    target: ProbeTarget
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureLag:
+    """Ask for the replication lag once; answer with one LagMeasured."""
+
+    service_id: ServiceId
+
+
+@dataclass(frozen=True, slots=True)
+class ProveWrite:
+    """Write a little and make it durable; answer with one WriteProved when it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGroup:
+    """What the agent must find again after a restart, about one group.
+
+    Attributes:
+        token: Highest token seen. Whatever carries a lower one is refused.
+        home: Owner under ``token``; None if nobody owns it.
+        demoted_through: Promised never to act under this token or a lower one; None: no promise.
+    """
+
+    group_id: GroupId
+    service_id: ServiceId
+    token: FencingToken
+    home: RegionId | None
+    demoted_through: FencingToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTokens:
+    """Everything durable about tokens, sorted by group."""
+
+    groups: tuple[KeptGroup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTokens:
+    """Make this durable, then answer with TokensKept. Until then it does not count."""
+
+    write_number: int
+    tokens: KeptTokens
+
+
+@dataclass(frozen=True, slots=True)
+class SetGate:
+    """Set the gate of a service. It is open only before ``deadline_at_ms`` of boot time.
+
+    Attributes:
+        token: To pass on with each write while open; the highest known otherwise.
+        answer_ms: One answer of the gate may not be used longer than this, nor past the deadline.
+        reason: Why it is closed; "" when open.
+        home: Owner of the group as far as known.
+    """
+
+    group_id: GroupId
+    service_id: ServiceId
+    is_open: bool
+    token: FencingToken
+    deadline_at_ms: int
+    answer_ms: int
+    reason: str
+    home: RegionId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something changed that people want to know: log it. ``values`` are name and value."""
+
+    event: str
+    values: tuple[tuple[str, str | int], ...] = ()
+
+
+Effect: TypeAlias = (
+    SendReport | SendLease | StartProbe | MeasureLag | ProveWrite | KeepTokens | SetGate | Note
+)

@@ -1,0 +1,1 @@
+"""Probes: one check of one endpoint, with a deadline, limits and no redirects."""

@@ -1,0 +1,316 @@
+"""Elections as the Raft paper and the thesis describe them. Each test cites its section."""
+
+import pytest
+
+from director.raft.messages import HardState, Message, MessageKind
+from director.raft.node import Role
+from tests.raft.cluster import (
+    ELECTION_TICKS,
+    A,
+    B,
+    C,
+    Cluster,
+    D,
+    a_log,
+    a_membership,
+    a_node,
+)
+
+ABC = a_membership(A, B, C)
+
+
+def a_vote_request(
+    term: int, index: int = 0, log_term: int = 0, *, force: bool = False, pre: bool = False
+) -> Message:
+    kind = MessageKind.PRE_VOTE if pre else MessageKind.VOTE
+    return Message(kind, B, A, term, index=index, log_term=log_term, force=force)
+
+
+def a_heartbeat(term: int = 1) -> Message:
+    return Message(MessageKind.HEARTBEAT, C, A, term)
+
+
+def test_a_replica_starts_as_a_follower_and_campaigns_only_after_silence() -> None:
+    # Paper 5.2.
+    node = a_node(a_log(ABC))
+
+    for _ in range(ELECTION_TICKS - 1):
+        node.tick()
+
+    assert node.role is Role.FOLLOWER
+
+
+def test_election_timeouts_are_drawn_from_one_to_two_election_ticks() -> None:
+    # Paper 5.2: random, so that votes rarely split.
+    waited = set()
+    for seed in range(200):
+        node = a_node(a_log(ABC), seed=seed)
+        ticks = 0
+        while node.role is Role.FOLLOWER:
+            node.tick()
+            ticks += 1
+        waited.add(ticks)
+
+    assert waited == set(range(ELECTION_TICKS, 2 * ELECTION_TICKS))
+
+
+def test_a_majority_elects_a_leader_which_announces_itself() -> None:
+    # Paper 5.2.
+    cluster = Cluster(ABC)
+    cluster.isolate(C)
+
+    cluster.elect(A)
+
+    assert cluster.node(B).leader_id == A
+    assert cluster.node(B).term == cluster.node(A).term == 1
+    assert cluster.node(A).leads_term() == 1
+
+
+def test_a_minority_elects_nobody_and_raises_no_term() -> None:
+    # Thesis 9.6: a pre-vote that fails costs no term.
+    cluster = Cluster(ABC)
+    cluster.isolate(A)
+    cluster.crash(B)
+    cluster.crash(C)
+
+    cluster.tick(10 * ELECTION_TICKS)
+
+    assert cluster.leaders() == []
+    assert cluster.node(A).term == 0
+
+
+def test_each_replica_gives_one_vote_per_term_first_come_first_served() -> None:
+    # Paper 5.2.
+    node = a_node(a_log(ABC))
+    node.step(a_vote_request(term=1))
+    node.step(Message(MessageKind.VOTE, C, A, 1))
+
+    replies = node.ready().messages_after_persist
+
+    assert [(reply.recipient, reply.reject) for reply in replies] == [(B, False), (C, True)]
+
+
+def test_a_vote_is_durable_before_it_is_given() -> None:
+    # Paper, figure 2: "updated on stable storage before responding".
+    node = a_node(a_log(ABC))
+    node.step(a_vote_request(term=1))
+
+    ready = node.ready()
+
+    assert ready.hard_state == HardState(term=1, vote=B, commit=0)
+    assert ready.must_sync
+    assert ready.messages_now == ()
+
+
+def test_a_vote_survives_a_restart() -> None:
+    # Paper 5.2 and figure 2.
+    node = a_node(a_log(ABC, hard_state=HardState(term=1, vote=C)))
+
+    node.step(a_vote_request(term=1))
+
+    (reply,) = node.ready().messages_after_persist
+    assert reply.reject
+
+
+@pytest.mark.parametrize(
+    ("index", "log_term", "is_granted"),
+    [(2, 2, True), (3, 2, True), (1, 3, True), (1, 2, False), (5, 1, False)],
+)
+def test_a_vote_is_refused_to_a_log_that_is_behind(
+    index: int, log_term: int, is_granted: bool
+) -> None:
+    # Paper 5.4.1: the later last term wins, then the longer log. Ours ends at index 2, term 2.
+    node = a_node(a_log(ABC, 1, 2))
+
+    node.step(a_vote_request(term=3, index=index, log_term=log_term))
+
+    (reply,) = node.ready().messages_after_persist
+    assert reply.reject is not is_granted
+
+
+def test_a_candidate_that_hears_a_leader_of_its_term_follows_it() -> None:
+    # Paper 5.2.
+    node = a_node(a_log(ABC), pre_vote=False)
+    while node.role is not Role.CANDIDATE:
+        node.tick()
+
+    node.step(a_heartbeat(term=1))
+
+    assert (node.role, node.leader_id) == (Role.FOLLOWER, C)
+
+
+def test_a_leader_that_hears_of_a_higher_term_steps_down() -> None:
+    # Paper 5.1.
+    cluster = Cluster(ABC)
+    node = cluster.elect(A)
+
+    node.step(Message(MessageKind.APPEND_REPLY, B, A, 7, reject=True))
+
+    assert (node.role, node.term, node.leader_id) == (Role.FOLLOWER, 7, None)
+
+
+def test_messages_of_older_terms_change_nothing() -> None:
+    # Paper 5.1.
+    node = a_node(a_log(ABC, 1, 2, hard_state=HardState(term=2)))
+
+    node.step(Message(MessageKind.APPEND, B, A, 1, index=1, log_term=1, commit=1))
+
+    assert (node.last_index, node.commit_index, node.leader_id) == (2, 0, None)
+
+
+def test_no_vote_is_given_while_a_leader_is_heard() -> None:
+    # Thesis 4.2.3: a replica that was removed must not disturb the others.
+    node = a_node(a_log(ABC))
+    node.step(a_heartbeat(term=1))
+
+    node.step(a_vote_request(term=9, index=99, log_term=8))
+
+    assert node.term == 1
+    assert [m.kind for m in node.ready().messages_after_persist] == [MessageKind.HEARTBEAT_REPLY]
+
+
+def test_a_vote_is_given_once_the_leader_was_silent_for_the_shortest_timeout() -> None:
+    # Thesis 4.2.3.
+    node = a_node(a_log(ABC), seed=3)
+    node.step(a_heartbeat(term=1))
+    for _ in range(ELECTION_TICKS):
+        node.tick()
+
+    node.step(a_vote_request(term=9, index=99, log_term=8))
+
+    assert node.term == 9
+
+
+def test_an_election_the_leader_asked_for_is_not_held_up_by_its_lease() -> None:
+    # Thesis 4.2.3 and 3.10.
+    node = a_node(a_log(ABC))
+    node.step(a_heartbeat(term=1))
+
+    node.step(a_vote_request(term=2, force=True))
+
+    (_, reply) = node.ready().messages_after_persist
+    assert (reply.kind, reply.reject) == (MessageKind.VOTE_REPLY, False)
+
+
+def test_a_pre_vote_changes_neither_term_nor_vote() -> None:
+    # Thesis 9.6.
+    node = a_node(a_log(ABC))
+
+    node.step(a_vote_request(term=5, pre=True))
+
+    ready = node.ready()
+    assert ready.hard_state is None
+    assert [(m.kind, m.reject, m.term) for m in ready.messages_after_persist] == [
+        (MessageKind.PRE_VOTE_REPLY, False, 5)
+    ]
+
+
+def test_a_late_answer_to_a_pre_vote_does_not_count_as_a_vote() -> None:
+    node = a_node(a_log(a_membership(A, B, C, D)))
+    while node.role is Role.FOLLOWER:
+        node.tick()
+    node.step(Message(MessageKind.PRE_VOTE_REPLY, B, A, 1))
+    node.step(Message(MessageKind.PRE_VOTE_REPLY, C, A, 1))
+    assert node.role is Role.CANDIDATE
+
+    node.advance(node.ready())
+    node.step(Message(MessageKind.PRE_VOTE_REPLY, D, A, 1))
+    node.step(Message(MessageKind.PRE_VOTE_REPLY, C, A, 1))
+
+    assert node.role is Role.CANDIDATE
+
+
+def test_a_leader_without_a_quorum_steps_down_after_an_election_timeout() -> None:
+    # Thesis 6.2.
+    cluster = Cluster(ABC)
+    node = cluster.elect(A)
+    cluster.isolate(A)
+
+    cluster.tick(ELECTION_TICKS - 2)
+    assert node.role is Role.LEADER
+    cluster.tick(2)
+
+    assert node.role is not Role.LEADER
+
+
+def test_a_replica_that_was_cut_off_rejoins_without_an_election() -> None:
+    # Thesis 9.6.
+    cluster = Cluster(ABC)
+    cluster.elect(A)
+    cluster.isolate(C)
+    cluster.tick(5 * ELECTION_TICKS)
+
+    cluster.heal()
+    cluster.tick(2 * ELECTION_TICKS)
+
+    assert cluster.leaders() == [A]
+    assert {replica.node.term for replica in cluster.up()} == {1}
+
+
+def test_a_replica_with_a_higher_term_is_taken_back_by_one_election() -> None:
+    # Its term came from a campaign without pre-vote. The leader cannot bring it back by heartbeats.
+    logs = {C: a_log(ABC, hard_state=HardState(term=9))}
+    cluster = Cluster(ABC, logs=logs)
+    cluster.isolate(C)
+    cluster.elect(A)
+    cluster.propose(A, b"x")
+
+    cluster.heal()
+    cluster.tick(4 * ELECTION_TICKS)
+
+    (leader,) = cluster.leaders()
+    assert cluster.node(leader).term >= 10
+    assert cluster[C].payloads == [b"x"]
+
+
+def test_a_single_voter_elects_itself_once_its_vote_is_durable() -> None:
+    cluster = Cluster(a_membership(A))
+    node = cluster.node(A)
+    while node.role is Role.FOLLOWER:
+        node.tick()
+    roles = [node.role]
+
+    cluster[A].take()
+    cluster[A].persist()
+    cluster[A].finish()
+
+    assert [*roles, node.role] == [Role.CANDIDATE, Role.LEADER]
+    assert node.leads_term() is None, "its first entry is not applied yet"
+    cluster.settle()
+    assert node.leads_term() == 1
+
+
+def test_a_learner_never_campaigns() -> None:
+    cluster = Cluster(a_membership(A, B, learners=[C]))
+    cluster.crash(A)
+    cluster.crash(B)
+
+    cluster.tick(5 * ELECTION_TICKS)
+
+    assert cluster.node(C).role is Role.FOLLOWER
+
+
+def test_the_age_of_quorum_contact_counts_from_when_the_leader_asked() -> None:
+    # A8: an answer that was long on its way proves nothing about now.
+    cluster = Cluster(ABC)
+    node = cluster.elect(A)
+    cluster.isolate(A)
+    cluster.tick(5)
+
+    node.step(Message(MessageKind.HEARTBEAT_REPLY, B, A, 1, context=1))
+
+    assert node.quorum_contact_age_ticks == 5
+
+
+def test_a_follower_adds_the_age_its_leader_reports_to_its_own() -> None:
+    # A8.
+    cluster = Cluster(ABC)
+    cluster.elect(A)
+    node = cluster.node(B)
+    node.step(Message(MessageKind.HEARTBEAT, A, B, 1, context=99, quorum_age_ticks=0))
+    node.tick()
+    assert node.quorum_contact_age_ticks == 1
+
+    node.step(Message(MessageKind.HEARTBEAT, A, B, 1, context=98, quorum_age_ticks=0))
+
+    assert node.quorum_contact_age_ticks == 1, "an older round says nothing about now"
