@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -41,12 +43,13 @@ WARM_UP_COUNT = 200
 
 
 def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
+    ports: list[int] = []
+    while len(ports) < count:
+        # Below the range that outgoing connections are drawn from.
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
     return ports
 
 
@@ -139,7 +142,7 @@ class Replica:
     """A replica's process."""
 
     def __init__(self, settings: dict[str, object]) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 - ourselves
+        self.process = subprocess.Popen(
             [sys.executable, __file__, "--replica", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -147,6 +150,7 @@ class Replica:
         )
 
     def ask(self, **command: object) -> dict[str, object]:
+        """Send a command and wait for its answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(command) + "\n")
@@ -155,14 +159,17 @@ class Replica:
         return answer
 
     def cpu_s(self) -> float:
+        """CPU seconds used since its start."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
+        """Kill it without warning."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
+        """Let it stop in good order."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(10)
@@ -215,7 +222,7 @@ async def floor_echo_ms(port: int, payload: bytes) -> float:
     samples = []
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         await channel.channel_ready()
-        call = channel.stream_stream("/floor/Echo")()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream("/floor/Echo")()
         for _ in range(1_000):
             began = time.perf_counter()
             await call.write(payload)
@@ -275,7 +282,7 @@ def main() -> None:
         directory = Path(name)
         sync_ms = floor_fdatasync_ms(directory, given.payload)
         (port,) = free_ports(1)
-        with subprocess.Popen([sys.executable, __file__, "--echo", str(port)]) as server:  # noqa: S603
+        with subprocess.Popen([sys.executable, __file__, "--echo", str(port)]) as server:
             echo_ms = uvloop.run(floor_echo_ms(port, bytes(given.payload)))
             server.kill()
         replicas = start(directory)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
 import uvloop
+from structlog.typing import FilteringBoundLogger
 
 from director.api import agents, cluster, evidence, failovers, fleet, routing
 from director.api.agents import AgentApi
@@ -29,7 +31,7 @@ from director.geodb.find import open_geo_database
 from director.geodb.reader import GeoDatabase, GeoDatabaseError
 from director.routing.table import RouteTable
 from director.runtime.clock import boot_ms
-from director.runtime.logs import configure, get_logger
+from director.runtime.logs import configure
 from director.runtime.loopback import ensure_loopback
 from director.runtime.signals import assert_debug, stop_event
 from director.service.replica import Replica, ReplicaSettings
@@ -45,7 +47,7 @@ EXIT_STORAGE = 74
 TRANSFER_DEADLINE_MS = 2_000
 DRAIN_MS = 1_000
 
-log = get_logger()
+log: FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)

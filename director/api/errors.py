@@ -17,7 +17,6 @@ from grpc_status import rpc_status
 
 from director.client.errors import ERROR_DOMAIN, ClientError
 from director.core.reasons import Reason
-from director.runtime.logs import get_logger
 from director.service.errors import DirectorError
 
 STATUS_BY_REASON: Mapping[Reason, grpc.StatusCode] = {
@@ -67,8 +66,6 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 # Handlers are generic in what they take and give; grpc names neither.
 Context = grpc.aio.ServicerContext[Any, Any]
-
-log = get_logger()
 
 
 def reason_of(error: Reported) -> Reason:

@@ -5,7 +5,7 @@ bytes already.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import grpc
 
@@ -18,7 +18,7 @@ class MessageType(Protocol):
         ...
 
 
-Method = grpc.RpcMethodHandler[Any, Any]
+Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 def _serialize(message: Any) -> bytes:  # noqa: ANN401 - any message

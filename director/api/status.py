@@ -2,7 +2,6 @@
 
 from director.client.watch import Source
 from director.client.wire import UINT32_MAX
-from director.core.digest import digest
 from director.core.status import RegionView, ServiceView, SiteView
 from director.runtime.clock import boot_ms
 from director.service.replica import Replica
@@ -28,7 +27,7 @@ def status_to_proto(replica: Replica, service_id: str) -> pb.GetStatusResponse:
         view_age_ms=min(age_ms, UINT32_MAX),
         voters_alive=alive_count if standing.is_leader else 0,
         voter_count=len(voters),
-        state_digest=digest(state),
+        state_digest=replica.state_digest,
         services=[
             _service_to_proto(view)
             for view in replica.core.service_views(now_ms=now_ms)

@@ -70,7 +70,8 @@ def formatted(*forms: Form) -> Callable[[Callable[..., None]], Callable[..., Non
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def call(**values: Any) -> None:  # noqa: ANN401 - whatever click parsed
-            function(**values, form=Form(values.pop("output")))
+            form = Form(values.pop("output"))
+            function(**values, form=form)
 
         return click.option(
             "-o",
@@ -112,18 +113,20 @@ def _actor() -> str:
         return f"uid-{os.getuid()}"
 
 
+_REQUIRED_REASON = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why; kept in the audit trail."
+)
+_OPTIONAL_REASON = click.option(
+    "--reason", default="", metavar="TEXT", help="Why; kept in the audit trail."
+)
+
+
 def changing(*, is_reason_required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add ``--reason`` and ``--dry-run``, passed as ``change``."""
     return bundled(
         "change",
         ChangeOptions,
-        click.option(
-            "--reason",
-            required=is_reason_required,
-            default=None if is_reason_required else "",
-            metavar="TEXT",
-            help="Why; kept in the audit trail.",
-        ),
+        _REQUIRED_REASON if is_reason_required else _OPTIONAL_REASON,
         click.option("--dry-run", is_flag=True, help="Check and answer, change nothing."),
     )
 

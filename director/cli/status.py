@@ -90,7 +90,6 @@ def _headline(seen: admin.GetStatusResponse) -> str:
     # Only the leader hears the other voters.
     alive = str(seen.voters_alive) if seen.is_leader else "?"
     parts = [
-        f"FLEET {seen.fleet_id or '(none)'}  {coloured(_health(seen))}",
         leader,
         f"term {seen.term}",
         f"revision {seen.config_revision}",
@@ -100,7 +99,8 @@ def _headline(seen: admin.GetStatusResponse) -> str:
         parts.append(f"as {seen.replica_id} sees it")
     if not seen.is_fresh:
         parts.append(f"view {seconds(seen.view_age_ms)} old")
-    return "  ".join([parts[0], *parts[1:]]).replace("  leader", "   leader", 1)
+    fleet = f"FLEET {seen.fleet_id or '(none)'}  {coloured(_health(seen))}"
+    return f"{fleet}   {'  '.join(parts)}"
 
 
 def _health(seen: admin.GetStatusResponse) -> str:

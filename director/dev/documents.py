@@ -46,7 +46,9 @@ metadata: {name: chat, labels: {tier: "0"}}
 spec:
   mode: ActivePassive
   policyRef: tier0
-  objectives: {rto: 60s, rpo: 5s}
+  # Copies are asynchronous here, so the RPO must cover what the owner may still accept while it
+  # is out of sight: the lease (4 s), and an election before it if the leader is lost as well.
+  objectives: {rto: 60s, rpo: 10s}
   regions:
 """
 

@@ -59,6 +59,7 @@ _CLIENTS_SECONDS = 10.0
 _RESTORE_SECONDS = 30.0
 _REFUSALS_WANTED = 10
 _HEARD_AGE_MS = 2_000
+_GUARDS_PER_LINE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,9 @@ class Drill:
                 break
             await asyncio.sleep(_POLL_SECONDS)
         self._say(f"Drill {plan.service_id}   {_purpose(plan)}")
-        self._say("  guards    " + " · ".join(each.detail for each in found))
+        for number in range(0, len(found), _GUARDS_PER_LINE):
+            row = " · ".join(each.detail for each in found[number : number + _GUARDS_PER_LINE])
+            self._say(f"  {'' if number else 'guards':<9} {row}")
         return plan, service, found
 
     def _voters(self, region_id: str) -> int:
@@ -421,8 +424,9 @@ def _injury(plan: Plan, loss: Loss) -> str:
 def _phase_text(run: pb.Failover, phase: str) -> str:
     match phase:
         case "detect":
-            found = [f"{each.vantage} {each.finding}" for each in run.evidence]
-            return ", ".join(found)
+            against = [each for each in run.evidence if each.finding in ("fail", "silent")]
+            said = [f"{each.vantage} {each.finding}" for each in against]
+            return ", ".join(said) or f"{len(run.evidence)} vantage points"
         case "decide":
             return f"{run.failover_id} to {run.target_region_id}"
         case "fence":

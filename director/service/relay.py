@@ -13,12 +13,13 @@ from typing import TypeAlias
 
 import grpc
 import grpc.aio
+import structlog
+from structlog.typing import FilteringBoundLogger
 
 from director.client.channel import open_channel
 from director.core.observations import AgentReport
 from director.runtime.backoff import Backoff
 from director.runtime.clock import boot_ms
-from director.runtime.logs import get_logger
 from director.service.agent_wire import relayed_to_proto
 from trafficdirector.peer.v1 import peer_pb2
 
@@ -28,7 +29,7 @@ FORGET_MS = 60_000
 # Keeps one message well below the 2 MiB that the API takes.
 REPORTS_MAX = 256
 
-log = get_logger()
+log: FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,9 @@ class EvidenceRelay:
                 await self._stream(recipient, backoff)
             except grpc.aio.AioRpcError as error:
                 log.debug("relay_ended", leader_id=recipient.leader_id, code=error.code().name)
+            except asyncio.InvalidStateError:
+                # How gRPC says that a write came after the other side had ended the stream.
+                log.debug("relay_ended", leader_id=recipient.leader_id, code="FINISHED")
             except TimeoutError:
                 log.debug("relay_stalled", leader_id=recipient.leader_id)
             await asyncio.sleep(backoff.next_delay_ms() / 1_000)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from director.routing.table import RegionId, ServiceId
 from regions.core.agent import Agent
@@ -51,7 +52,10 @@ def a_token(epoch: int, generation: int = 1) -> FencingToken:
 
 
 def a_target(
-    region_id: str = NORTH, service_id: str = CHAT, address: str = "10.0.0.1:443", **named: int
+    region_id: str = NORTH,
+    service_id: str = CHAT,
+    address: str = "10.0.0.1:443",
+    **named: Any,
 ) -> ProbeTarget:
     return ProbeTarget(ServiceId(service_id), RegionId(region_id), address, **named)
 

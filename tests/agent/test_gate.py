@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from regions.core.effects import KeepTokens, ProveWrite, SendLease, SetGate
+from regions.core.effects import KeepTokens, ProveWrite, SendLease, SendReport, SetGate
 from regions.core.inputs import (
     Disconnected,
     LeaseGranted,
@@ -218,8 +218,8 @@ def test_a_demotion_closes_at_once_and_is_promised_when_durable_and_quiet() -> N
     world.run(300)
     promised = [
         (at_ms, report.readings.gates[0])
-        for at_ms, report in world.sent(type(world.reports()[0]), demoted_at_ms)
-        if report in world.reports() and getattr(report, "readings", None) is not None
+        for at_ms, report in world.sent(SendReport, demoted_at_ms)
+        if isinstance(report, SendReport) and report.readings is not None
     ]
     assert promised[-1][0] == demoted_at_ms + 250
     assert promised[-1][1].demoted_through == a_token(1)

@@ -243,7 +243,7 @@ def test_equal_inputs_give_equal_effects_whatever_the_hash_seed() -> None:
     seen = set()
     for seed in ("0", "1", "7"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{root}:{root / 'protos'}"}
-        ended = subprocess.run(  # noqa: S603 - our own interpreter
+        ended = subprocess.run(
             [sys.executable, "-c", STORY], env=env, capture_output=True, text=True, check=True
         )
         seen.add(ended.stdout)

@@ -205,21 +205,27 @@ def test_a_typo_is_answered_with_what_was_meant() -> None:
     assert suggestion("zzz", ["b", "a"]) == "one of a, b"
 
 
-def test_limits_are_told() -> None:
-    regions = "\n".join(
-        f"    - {{name: r{at}, location: {{lat: 1, lon: 1}}, jurisdiction: EU, failureDomain: f{at}}}"
-        for at in range(101)
+def test_limits_on_regions_and_endpoints_are_told() -> None:
+    region = (
+        "    - {{name: r{0}, location: {{lat: 1, lon: 1}}, jurisdiction: EU, failureDomain: f{0}}}"
     )
-    fleet = f"apiVersion: trafficdirector/v1\nkind: Fleet\nmetadata: {{name: x}}\nspec:\n  regions:\n{regions}\n"
+    head = "apiVersion: trafficdirector/v1\nkind: Fleet\nmetadata: {name: x}\nspec:\n  regions:\n"
+    fleet = head + "\n".join(region.format(at) for at in range(101))
     many = ", ".join(f'{{address: "10.0.0.{at}:1"}}' for at in range(65))
     crowded, line = spoilt('[{address: "10.0.0.1:443"}]', f"[{many}]")
-    services = [EMBED.replace("name: embed", f"name: s{at}") for at in range(2_001)]
 
     assert [each.code for each in faults(fleet)] == ["D114"]
     assert [(each.code, each.line) for each in faults(crowded)] == [("D114", line)]
+
+
+@pytest.mark.slow
+def test_the_limit_on_services_is_told() -> None:
+    services = [EMBED.replace("name: embed", f"name: s{at}") for at in range(2_001)]
+
     loaded = load_topology(
-        [("fleet", FLEET), *((f"s{at}", text) for at, text in enumerate(services))]
+        [("fleet", FLEET), *((f"s{at}", each) for at, each in enumerate(services))]
     )
+
     assert [each.code for each in loaded.errors] == ["D114"]
 
 
@@ -229,7 +235,7 @@ def test_no_fleet_two_fleets_and_nothing_at_all_are_faults() -> None:
     assert [each.code for each in faults("# nothing\n---\n---\n")] == ["D010"]
     assert [each.code for each in load_topology([]).faults] == ["D010"]
     assert [each.code for each in faults("- a\n- b\n")] == ["D116", "D002"]
-    assert [each.code for each in faults("{[1]: 2, kind: Fleet}")][0] == "D002"
+    assert faults("{[1]: 2, kind: Fleet}")[0].code == "D002"
 
 
 def test_weights_that_leave_nobody_are_a_fault() -> None:
@@ -272,7 +278,8 @@ def test_a_value_that_contains_itself_is_refused() -> None:
 def test_deep_nesting_is_refused_without_recursing(opening: str) -> None:
     found = faults(opening * (DEPTH_MAX + 20_000))
 
-    assert [each.code for each in found][0] in {"D009", "D001"}
+    assert {each.code for each in found} <= {"D009", "D001"}
+    assert found
 
 
 def test_the_word_no_stays_a_word() -> None:
@@ -308,6 +315,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 LINES = [at for at, line in enumerate(WHOLE.splitlines()) if ": " in line]
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_no_value_in_any_place_crashes_the_loader(data: st.DataObject) -> None:
     lines = WHOLE.splitlines()

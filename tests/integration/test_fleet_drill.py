@@ -34,7 +34,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "director", "dev", "--port-base", PORT_BASE, *arguments]
-    return subprocess.Popen(  # noqa: S603 - our own program
+    return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -45,7 +45,7 @@ def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [sys.executable, "-m", "director", *arguments],
         capture_output=True,
         text=True,

@@ -58,6 +58,12 @@ class Watcher:
                 self.heard.clear()
                 await self.heard.wait()
 
+    async def steps_taken(self, count: int) -> None:
+        await self.until(lambda: len(self.kinds) >= count)
+
+    async def caught_up(self) -> None:
+        await self.until(lambda: self.table == self._hub.table)
+
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
     async def whole() -> None:
@@ -80,11 +86,11 @@ def test_a_new_watcher_gets_the_whole_table_and_then_what_changes() -> None:
         hub = a_hub()
         hub.publish(a_table(a_service("chat"), a_service("embed")))
         watcher = Watcher(hub)
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
 
         newer = a_table(a_service("chat", owner="eu-west1"), a_service("embed"), revision=2)
         hub.publish(newer)
-        await watcher.until(lambda: len(watcher.kinds) == 2)
+        await watcher.steps_taken(2)
 
         assert watcher.kinds == ["table", "delta"]
         assert watcher.table == newer
@@ -98,7 +104,7 @@ def test_two_watchers_at_the_same_table_share_the_bytes_of_a_step() -> None:
         hub.publish(a_table(a_service("chat")))
         watchers = [Watcher(hub), Watcher(hub)]
         for watcher in watchers:
-            await watcher.until(lambda: len(watcher.kinds) == 1)
+            await watcher.steps_taken(1)
 
         assert watchers[0].steps == watchers[1].steps
         assert len(hub._steps) == 1
@@ -111,7 +117,7 @@ def test_a_slow_watcher_skips_what_was_overtaken() -> None:
         hub = a_hub()
         hub.publish(a_table(a_service("chat"), a_service("embed")))
         watcher = Watcher(hub)
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
         watcher.reading.clear()
 
         last = a_table(a_service("chat", owner="us-east1"), a_service("embed"), revision=50)
@@ -138,7 +144,7 @@ def test_a_watcher_resumes_from_the_revision_it_has() -> None:
 
         watcher = Watcher(hub, Subscription(held=(1, 1)))
         watcher.table = first
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
 
         assert watcher.kinds == ["delta"]
         assert watcher.table == second
@@ -153,7 +159,7 @@ def test_a_watcher_that_was_away_too_long_gets_the_whole_table() -> None:
             hub.publish(a_table(a_service("chat"), revision=revision))
 
         watcher = Watcher(hub, Subscription(held=(1, 3)))
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
 
         assert watcher.kinds == ["table"]
 
@@ -168,7 +174,7 @@ def test_a_resumed_watcher_gets_the_round_trips_of_this_replica() -> None:
 
         watcher = Watcher(hub, Subscription(held=(1, 1)))
         watcher.table = hub.table
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
 
         step = pb.WatchRoutesResponse.FromString(watcher.steps[0])
         assert step.delta.regions_changed
@@ -181,11 +187,12 @@ def test_a_watcher_that_knows_more_than_this_replica_is_not_sent_back() -> None:
         hub = a_hub(tempo=WatchTempo(beat_ms=1))
         hub.publish(a_table(a_service("chat"), revision=5))
         watcher = Watcher(hub, Subscription(held=(1, 9)))
-        await watcher.until(lambda: len(watcher.kinds) >= 2)
+        watcher.table = a_table(a_service("chat"), revision=9)
+        await watcher.steps_taken(2)
         assert set(watcher.kinds) == {"beat"}
 
         hub.publish(a_table(a_service("chat"), revision=9))
-        await watcher.until(lambda: watcher.table is not None)
+        await watcher.until(lambda: "delta" in watcher.kinds or "table" in watcher.kinds)
 
         assert watcher.table == hub.table
 
@@ -206,10 +213,10 @@ def test_a_filtered_watcher_sees_only_its_services() -> None:
         hub = a_hub()
         hub.publish(a_table(a_service("chat"), a_service("embed")))
         watcher = Watcher(hub, Subscription(frozenset({"embed"})))
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
 
         hub.publish(a_table(a_service("chat", owner="eu-west1"), a_service("embed"), revision=2))
-        await watcher.until(lambda: len(watcher.kinds) == 2)
+        await watcher.steps_taken(2)
 
         assert hub.table is not None
         assert watcher.table == only_services(hub.table, frozenset({"embed"}))
@@ -225,7 +232,7 @@ def test_everyone_is_told_of_only_when_the_last_watcher_was_sent_the_table() -> 
         hub.publish(a_table(revision=1))
         quick, slow = Watcher(hub), Watcher(hub)
         for watcher in (quick, slow):
-            await watcher.until(lambda: len(watcher.kinds) == 1)
+            await watcher.steps_taken(1)
         told.clear()
         slow.reading.clear()
 
@@ -246,7 +253,7 @@ def test_a_watcher_that_leaves_is_not_waited_for() -> None:
         hub = a_hub()
         hub.publish(a_table(revision=1))
         watcher = Watcher(hub)
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
         watcher.reading.clear()
         hub.publish(a_table(a_service("chat"), revision=2))
         await asyncio.sleep(0)
@@ -295,7 +302,7 @@ def test_closing_ends_every_stream_and_takes_no_new_one() -> None:
         hub = a_hub()
         hub.publish(a_table(revision=1))
         watcher = Watcher(hub)
-        await watcher.until(lambda: len(watcher.kinds) == 1)
+        await watcher.steps_taken(1)
 
         hub.close()
         await watcher.task
@@ -322,7 +329,7 @@ def test_whatever_is_published_and_however_slowly_it_is_read_all_end_with_the_sa
                 await asyncio.sleep(0)
         slow.reading.set()
         for watcher in (steady, slow):
-            await watcher.until(lambda: watcher.table == hub.table)
+            await watcher.caught_up()
         await asyncio.sleep(0)
 
         assert hub.is_all_sent
