@@ -59,6 +59,10 @@ def _duration(value: object) -> object:
     return parse_ms(value)
 
 
+def _some(value: object) -> object:
+    return () if value is None else value
+
+
 def _loopback(value: object) -> object:
     return ensure_loopback(value) if isinstance(value, str) else value
 
@@ -155,7 +159,10 @@ class AgentConfig(_Model):
     directors: Annotated[tuple[Address, ...], Field(min_length=1, max_length=DIRECTORS_MAX)]
     data_dir: Path
     listen: ListenConfig
-    services: Annotated[tuple[ServiceConfig, ...], Field(max_length=SERVICES_MAX)] = ()
+    # An agent may guard nothing, and only watch other regions and answer resolves.
+    services: Annotated[
+        tuple[ServiceConfig, ...], BeforeValidator(_some), Field(max_length=SERVICES_MAX)
+    ] = ()
     measure_round_trips: bool = True
     geo_database: Literal["none"] | Path | None = None
 

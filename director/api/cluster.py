@@ -122,7 +122,8 @@ class ClusterApi:
         except MembershipRefusedError as error:
             raise errors.RefusedError(Reason.SAFETY_RULE, str(error), error.metadata) from None
         except EngineFailedError as error:
-            raise errors.EngineStoppedError(str(error)) from None
+            standing = self._consensus.standing()
+            raise errors.EngineStoppedError(str(error), standing.failed_reason) from None
         except (ConsensusError, TimeoutError) as error:
             said = str(error) or "no outcome in time"
             raise errors.OutcomeUnknownError(

@@ -21,8 +21,7 @@ from trafficdirector.admin.v1 import admin_pb2 as pb
 
 NAME = "trafficdirector.admin.v1.FailoverService"
 LISTED_DEFAULT = 50
-# Shows a watcher that the stream lives, and this replica that the watcher does.
-_IDLE_MS = 5_000
+_IDLE_MS = 1_000
 
 
 class FailoverApi:
@@ -108,35 +107,34 @@ class FailoverApi:
         """Send a run and every change of it until it ends."""
         if bool(request.failover_id) == bool(request.service_id):
             raise InvalidRequestError("failover_id", "give it, or service_id, and not both")
-        if request.failover_id:
-            run: Run | None = self._run(request.failover_id)
-        else:
-            run = _active(self._replica.state, request.service_id)
-        after_count = self._replica.state.run_count
-        sent: Run | None = None
-        while True:
-            if run is not None and run != sent:
-                yield pb.WatchFailoverResponse(failover=run_to_proto(run))
-                sent = run
-                if not run.is_active:
-                    return
-            if self._replica.stopped.done():
-                raise ShuttingDownError("this replica is shutting down; ask another")
-            await self._wait()
-            state = self._replica.state
-            if run is not None:
-                run = state.run(run.run_id) or run
+        with self._replica.followed() as states:
+            if request.failover_id:
+                run: Run | None = self._run(request.failover_id)
             else:
-                run = _active(state, request.service_id) or _newest_after(
-                    state, request.service_id, after_count
-                )
+                run = _active(self._replica.state, request.service_id)
+            after_count = self._replica.state.run_count
+            sent: Run | None = None
+            while True:
+                if run is not None and run != sent:
+                    yield pb.WatchFailoverResponse(failover=run_to_proto(run))
+                    sent = run
+                if run is not None and not run.is_active:
+                    return
+                state = await self._next(states)
+                if run is not None:
+                    run = state.run(run.run_id) or run
+                else:
+                    run = _newest_after(state, request.service_id, after_count)
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(_IDLE_MS / 1_000):
-                await self._replica.state_changed()
-        except TimeoutError:
-            return
+    async def _next(self, states: asyncio.Queue[State]) -> State:
+        """Return the next state; look now and then whether this replica goes away."""
+        while True:
+            try:
+                async with asyncio.timeout(_IDLE_MS / 1_000):
+                    return await states.get()
+            except TimeoutError:
+                if self._replica.stopped.done():
+                    raise ShuttingDownError("this replica is shutting down; ask another") from None
 
     def _run(self, run_id: str) -> Run:
         run = self._replica.state.run(RunId(run_id))
@@ -152,7 +150,7 @@ def _active(state: State, service_id: str) -> Run | None:
 
 
 def _newest_after(state: State, service_id: str, run_count: int) -> Run | None:
-    """Return a run that began after ``run_count`` others and is over already."""
+    """Return the newest run of a service among those begun after ``run_count`` others."""
     newer = state.runs[-(state.run_count - run_count) :] if state.run_count > run_count else ()
     return next((run for run in reversed(newer) if run.service_id == service_id), None)
 

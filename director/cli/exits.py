@@ -51,6 +51,8 @@ EXIT_CODE_BY_REASON: Mapping[Reason, ExitCode] = {
     Reason.NOTHING_TO_DO: ExitCode.REFUSED,
     Reason.FENCED: ExitCode.REFUSED,
     Reason.RESIDENCY: ExitCode.REFUSED,
+    Reason.ALL_UNHEALTHY: ExitCode.REFUSED,
+    Reason.NO_OWNER: ExitCode.REFUSED,
     Reason.PERMISSION_DENIED: ExitCode.REFUSED,
     Reason.REGION_NOT_FOUND: ExitCode.USAGE,
     Reason.SERVICE_NOT_FOUND: ExitCode.USAGE,
@@ -58,9 +60,6 @@ EXIT_CODE_BY_REASON: Mapping[Reason, ExitCode] = {
     Reason.POSITION_UNUSABLE: ExitCode.USAGE,
     Reason.INVALID_REQUEST: ExitCode.USAGE,
     Reason.INVALID_DOCUMENT: ExitCode.USAGE,
-    # The question was fine, and nothing can serve it now.
-    Reason.ALL_UNHEALTHY: ExitCode.NO,
-    Reason.NO_OWNER: ExitCode.NO,
     Reason.STATE_CORRUPT: ExitCode.NO,
     Reason.INTERNAL: ExitCode.NO,
 }

@@ -263,6 +263,8 @@ class RouteWatcher:
                     )
                 )
             case "beat":
+                if self._view.compiled is None:
+                    return False  # it has no table either; another director may
                 if position != self._view.position:
                     raise ValueError("a beat for a table that was not sent")
             case _:

@@ -168,6 +168,15 @@ def _recovery_point(here: Declared, service: Service, around: Surroundings) -> I
             "enforced; its failovers need approval"
         )
         yield here.warning(path, message, "D112", "ask the agent's gate before each write")
+    # Until session state is replicated and its budget enforced, every copy is asynchronous (D3).
+    exposed_ms = around.timing.lease_wait_ms
+    if service.spec.mode == ServiceMode.ACTIVE_PASSIVE and objectives.rpo <= exposed_ms:
+        message = (
+            f"an owner out of sight may accept writes for another {exposed_ms} ms, its lease; an "
+            f"RPO of {objectives.rpo} ms will refuse every automatic failover"
+        )
+        hint = "declare 10s or more: the lease, an election, and the replication lag"
+        yield here.warning(path, message, "D122", hint)
     if sessions is None or sessions.budget is None or not service.spec.regions:
         return
     active = min(service.spec.regions, key=lambda each: (each.priority, each.name)).name

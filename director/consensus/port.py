@@ -92,6 +92,7 @@ class Standing:
         quorum_contact_at_ms: Boot-time instant at which this replica last had word from a quorum,
             its own or through the leader; None if never since its start.
         failed: Why the engine stopped for good (a failed fsync, a full disk); "" while it runs.
+        failed_reason: The same for programs, e.g. DISK_FULL; "" while it runs or when there is none.
     """
 
     member_id: str
@@ -102,6 +103,7 @@ class Standing:
     applied_index: int
     quorum_contact_at_ms: int | None
     failed: str = ""
+    failed_reason: str = ""
 
 
 class ConsensusError(Exception):

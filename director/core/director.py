@@ -24,7 +24,7 @@ from director.core.effects import (
 from director.core.events import Event, OwnershipGranted, Rejected, RunAborted, RunAdvanced
 from director.core.failover import Bench
 from director.core.health import Court
-from director.core.ids import GroupId, ReplicaId
+from director.core.ids import GroupId, ReplicaId, RunId
 from director.core.inputs import (
     Asked,
     BarrierFailed,
@@ -217,7 +217,7 @@ class Director:
             return ()
         self._proposals.settle(given.command)
         if self.is_leader:
-            self._note_epoch(event)
+            self._note_epoch(before, event, now_ms)
         return (Note(event), *self._changes(before, now_ms))
 
     def _adopt(self, state: State, now_ms: int) -> tuple[Effect, ...]:
@@ -262,20 +262,31 @@ class Director:
     def _table(self, now_ms: int) -> RouteTable:
         return compile_table(self._state, self._round_trips.published(now_ms=now_ms))
 
-    def _note_epoch(self, event: Event) -> None:
+    def _note_epoch(self, before: State, event: Event, now_ms: int) -> None:
         """Tell the leases of an epoch born in this office."""
-        group_id = None
+        has_older_stopped = True
         match event:
-            case OwnershipGranted():
-                group_id = event.group_id
-            case RunAdvanced(token=token) | RunAborted(token=token) if token is not None:
-                run = self._state.run(event.run_id)
-                group_id = None if run is None else run.group_id
+            case OwnershipGranted(group_id=group_id):
+                pass
+            case RunAdvanced(token=token, run_id=run_id) if token is not None:
+                group_id = _group_of(self._state, run_id)
+            case RunAborted(token=token, run_id=run_id) if token is not None:
+                group_id = _group_of(self._state, run_id)
+                was = before.group(group_id)
+                # Taken back while it was being fenced: its lease may have long to run.
+                has_older_stopped = was is not None and self._leases.is_demoted(
+                    group_id, before.token(was), self._log
+                )
             case _:
                 return
-        group = None if group_id is None else self._state.group(group_id)
-        if group is not None:
-            self._leases.note_epoch(group.group_id, self._state.token(group))
+        group = self._state.group(group_id)
+        assert group is not None, "an epoch is of a group"
+        self._leases.note_epoch(
+            group_id,
+            self._state.token(group),
+            has_older_stopped=has_older_stopped,
+            now_ms=now_ms,
+        )
 
     # -- office ------------------------------------------------------------------------------------
 
@@ -392,3 +403,9 @@ class Director:
     def _bench(self, now_ms: int) -> Bench:
         at_now = replace(self._state, now_ms=self.director_now_ms(now_ms=now_ms))
         return Bench(at_now, self._court(), self._leases, now_ms)
+
+
+def _group_of(state: State, run_id: RunId) -> GroupId:
+    run = state.run(run_id)
+    assert run is not None, "an event names a run that was just changed"
+    return run.group_id

@@ -176,9 +176,8 @@ def _accusation(court: Court, service: ServiceSpec, pair: Pair, *, now_ms: int) 
     own_domain = "" if judged is None else judged.failure_domain
     fresh_ms = court.timing.staleness_bound_ms + service.health.every_ms
     evidence = []
-    domains: set[str] = set()
+    fails_for_ms: dict[str, int] = {}
     accusers: dict[RegionId, int] = {}
-    for_ms = 0
     for word in court.log.peer_words(pair):
         age_ms = now_ms - word.at_ms
         region = court.topology.region(word.observer[0])
@@ -193,8 +192,26 @@ def _accusation(court: Court, service: ServiceSpec, pair: Pair, *, now_ms: int) 
             continue
         evidence.append(Evidence(vantage, "fail", age_ms))
         if region.failure_domain != own_domain:
-            domains.add(region.failure_domain)
+            domain = region.failure_domain
+            streak_ms = word.reading.failing_for_ms + age_ms
+            fails_for_ms[domain] = max(streak_ms, fails_for_ms.get(domain, 0))
             rounds = accusers.get(region.region_id, 0)
             accusers[region.region_id] = max(rounds, word.reading.round_count)
-            for_ms = max(for_ms, word.reading.failing_for_ms + age_ms)
-    return _Accusation(tuple(evidence), len(domains), tuple(sorted(accusers.items())), for_ms)
+    for_ms = _bad_for_ms(sorted(fails_for_ms.values()), service)
+    return _Accusation(tuple(evidence), len(fails_for_ms), tuple(sorted(accusers.items())), for_ms)
+
+
+def _bad_for_ms(streaks_ms: list[int], service: ServiceSpec) -> int:
+    """How long ago the present trouble began, by the streaks of the accusers, shortest first.
+
+    The earliest sign counts, but not one from long before the others: a path that has been broken
+    for an hour says nothing of when the region failed. Observers of one fault begin to fail within
+    one interval and one deadline of each other; twice that is allowed.
+    """
+    if not streaks_ms:
+        return 0
+    health = service.health
+    apart_ms = 2 * (health.every_ms + health.probe_timeout_ms)
+    # The trouble is as old as the youngest streak without which there would be no quorum.
+    agreed = streaks_ms[-health.observers_agree :][0]
+    return max(each for each in streaks_ms if each <= agreed + apart_ms)

@@ -31,6 +31,18 @@ class Grant:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """An epoch born in this office: no older leader can have granted a lease on it.
+
+    Attributes:
+        older_stopped_ms: From when on nobody acts under an earlier epoch of the group.
+    """
+
+    token: FencingToken
+    older_stopped_ms: int
+
+
 class LeaseBook:
     """The leases granted by this replica in its present office. Mutable, but pure."""
 
@@ -39,8 +51,7 @@ class LeaseBook:
         self._term: int | None = None
         self._office_at_ms = 0
         self._grants: dict[GroupId, Grant] = {}
-        # Epochs granted in this office: nobody can hold an older leader's lease on them.
-        self._fresh_epochs: dict[GroupId, FencingToken] = {}
+        self._fresh: dict[GroupId, _Fresh] = {}
         self._waiting: list[LeaseAsked] = []
         self._confirming: list[LeaseAsked] = []
         self._barrier_id = 0
@@ -58,13 +69,29 @@ class LeaseBook:
 
     def _forget(self) -> None:
         self._grants = {}
-        self._fresh_epochs = {}
+        self._fresh = {}
         self._waiting = []
         self._confirming = []
 
-    def note_epoch(self, group_id: GroupId, token: FencingToken) -> None:
-        """An epoch was granted in this office, so no lease on it can exist yet."""
-        self._fresh_epochs[group_id] = token
+    @property
+    def is_in_office(self) -> bool:
+        """Whether this book knows who may act; without an office it knows nothing."""
+        return self._term is not None
+
+    def note_epoch(
+        self, group_id: GroupId, token: FencingToken, *, has_older_stopped: bool, now_ms: int
+    ) -> None:
+        """An epoch was granted in this office, so no lease on it can exist yet.
+
+        Args:
+            group_id: The group.
+            token: The new epoch.
+            has_older_stopped: False when a run was taken back while the source was being fenced:
+                the source may go on acting under its earlier epoch until that lease runs out.
+            now_ms: When the grant was applied.
+        """
+        stopped_ms = now_ms if has_older_stopped else self._stopped_at_ms(group_id)
+        self._fresh[group_id] = _Fresh(token, stopped_ms)
 
     # -- asking and granting ---------------------------------------------------------------------
 
@@ -142,7 +169,14 @@ class LeaseBook:
             if not same and now_ms < grant.at_ms + self._timing.lease_wait_ms:
                 return "HELD_BY_OTHER"
             return ""
-        if self._fresh_epochs.get(asked.group_id) == asked.token or asked.is_holding:
+        fresh = self._fresh.get(asked.group_id)
+        if fresh is not None and fresh.token == asked.token:
+            same = grant is not None and (grant.region_id, grant.agent_id) == (
+                asked.region_id,
+                asked.agent_id,
+            )
+            return "" if same or now_ms >= fresh.older_stopped_ms else "SETTLING"
+        if asked.is_holding:
             return ""
         # An older leader may have granted this epoch to another agent of the region.
         if now_ms < self._office_at_ms + self._timing.lease_wait_ms:
@@ -152,13 +186,21 @@ class LeaseBook:
     # -- knowing that a holder has stopped --------------------------------------------------------
 
     def stopped_at_ms(self, group_id: GroupId, token: FencingToken) -> int:
-        """From when on nobody can be acting under ``token``, unless it is granted again."""
-        grant = self._grants.get(group_id)
-        if grant is not None and grant.token == token:
-            return grant.at_ms + self._timing.lease_wait_ms
-        if self._fresh_epochs.get(group_id) == token:
-            return self._office_at_ms
-        return self._office_at_ms + self._timing.lease_wait_ms
+        """From when on nobody can be acting under ``token`` or before, unless granted again."""
+        fresh = self._fresh.get(group_id)
+        assert fresh is None or fresh.token <= token, "an older epoch is never asked about"
+        return self._stopped_at_ms(group_id)
+
+    def _stopped_at_ms(self, group_id: GroupId) -> int:
+        grant, fresh = self._grants.get(group_id), self._fresh.get(group_id)
+        if fresh is None:
+            # An older leader may have granted until its last moment.
+            stopped_ms = self._office_at_ms + self._timing.lease_wait_ms
+        else:
+            stopped_ms = fresh.older_stopped_ms
+        if grant is not None and (fresh is None or grant.token == fresh.token):
+            stopped_ms = max(stopped_ms, grant.at_ms + self._timing.lease_wait_ms)
+        return stopped_ms
 
     def is_demoted(self, group_id: GroupId, token: FencingToken, log: ObservationLog) -> bool:
         """Whether the one agent that may hold the lease promised never to act under ``token``.

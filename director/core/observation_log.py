@@ -24,6 +24,8 @@ from director.routing.table import RegionId, ServiceId
 _RETIRED_BOOTS_MAX = 8
 # At one sample per heartbeat this reaches back half a minute, far beyond any silence threshold.
 _LAG_SAMPLES_MAX = 64
+# A suspicion of the home, one of the home after it, and room for two that came to nothing.
+_LAG_SAMPLES_KEPT_MAX = 4
 
 AgentKey = tuple[RegionId, AgentId]
 Pair = tuple[ServiceId, RegionId]
@@ -34,9 +36,11 @@ class AgentView:
     """One agent as this replica knows it.
 
     Attributes:
-        counter: Highest report counter of this boot whose readings were looked at.
+        counter: Counter of the report that ``readings`` came with.
         full_at_ms: When ``readings`` were sent, on the local clock.
         heard_at_ms: When each replica last heard the agent itself.
+        services: The readings of services by their ids.
+        accuses_everyone: Whether it sees every other region it watches fail, of at least two.
     """
 
     region_id: RegionId
@@ -48,6 +52,8 @@ class AgentView:
     heard_at_ms: dict[ReplicaId, int] = field(default_factory=dict)
     counter_at: dict[ReplicaId, int] = field(default_factory=dict)
     retired_boots: tuple[str, ...] = ()
+    services: dict[ServiceId, ServiceReading] = field(default_factory=dict)
+    accuses_everyone: bool = False
 
     @property
     def last_heard_ms(self) -> int:
@@ -94,6 +100,7 @@ class ObservationLog:
         self._by_region: dict[RegionId, list[AgentView]] = {}
         self._peers: dict[Pair, dict[AgentKey, PeerWord]] = {}
         self._lag: dict[Pair, deque[LagSample]] = {}
+        self._kept_lag: dict[Pair, deque[LagSample]] = {}
         self._dirty: set[Pair] = set()
 
     # -- taking in -------------------------------------------------------------------------------
@@ -108,11 +115,10 @@ class ObservationLog:
         view.heard_at_ms[report.heard_by] = max(
             heard_ms, view.heard_at_ms.get(report.heard_by, heard_ms)
         )
-        if report.counter <= view.counter:
+        # A beat without readings does not overtake readings that come the longer way, by a relay.
+        if report.readings is None or report.counter <= view.counter:
             return False
         view.counter = report.counter
-        if report.readings is None:
-            return False
         return self._replace_readings(view, report.readings, heard_ms)
 
     def observe_replica(self, report: ReplicaReport, *, now_ms: int) -> None:
@@ -128,6 +134,9 @@ class ObservationLog:
             return None
         retired = () if view is None else (*view.retired_boots, view.boot_id)[-_RETIRED_BOOTS_MAX:]
         fresh = AgentView(report.region_id, report.agent_id, report.boot_id, retired_boots=retired)
+        if view is not None:
+            # Who heard the earlier boot heard the region: a restart is no silence.
+            fresh.heard_at_ms = dict(view.heard_at_ms)
         self.agents[key] = fresh
         others = [
             each
@@ -141,22 +150,45 @@ class ObservationLog:
         before, view.readings, view.full_at_ms = view.readings, readings, at_ms
         key = (view.region_id, view.agent_id)
         news = before.gates != readings.gates
-        verdicts_before = {each.service_id: each.passing for each in before.services}
+        services_before = view.services
+        view.services = {each.service_id: each for each in readings.services}
         for service in readings.services:
             pair = (service.service_id, view.region_id)
-            if verdicts_before.get(service.service_id) != service.passing:
+            was = services_before.get(service.service_id)
+            if was is None or was.passing != service.passing:
                 self._dirty.add(pair)
                 news = True
             self._sample_lag(pair, service, at_ms)
+        is_peer_news = False
         for peer in readings.peers:
             pair = (peer.service_id, peer.region_id)
-            words = self._peers.setdefault(pair, {})
+            words = self._peers.get(pair)
+            if words is None:
+                words = self._peers[pair] = {}
             word = words.get(key)
             if word is None or word.reading.passing != peer.passing:
                 self._dirty.add(pair)
-                news = True
+                is_peer_news = True
             words[key] = PeerWord(key, peer, at_ms - peer.age_ms)
-        return news
+        if is_peer_news or len(before.peers) != len(readings.peers):
+            self._weigh(view)
+        return news or is_peer_news
+
+    def _weigh(self, view: AgentView) -> None:
+        """Note whether the agent is to be believed; its other accusations stand or fall with it."""
+        passing: dict[RegionId, bool] = {}
+        for reading in view.readings.peers:
+            ok = reading.passing is not False
+            passing[reading.region_id] = passing.get(reading.region_id, False) or ok
+        # Seeing one other region proves nothing either way.
+        accuses = len(passing) >= 2 and not any(passing.values())  # noqa: PLR2004
+        if accuses != view.accuses_everyone:
+            view.accuses_everyone = accuses
+            self._dirty.update(
+                (each.service_id, each.region_id)
+                for each in view.readings.peers
+                if each.passing is False
+            )
 
     def _sample_lag(self, pair: Pair, service: ServiceReading, at_ms: int) -> None:
         if service.lag_ms is None:
@@ -205,15 +237,15 @@ class ObservationLog:
         """
         service_id, region_id = pair
         best: tuple[bool | None, int] | None = None
-        for view in self.agents_in(region_id):
+        for view in self._by_region.get(region_id, ()):
+            service = view.services.get(service_id)
+            if service is None:
+                continue
             age_ms = now_ms - view.last_heard_ms
             if age_ms > fresh_ms:
                 continue
-            for service in view.readings.services:
-                if service.service_id == service_id and (
-                    best is None or _rank(service.passing) > _rank(best[0])
-                ):
-                    best = (service.passing, age_ms)
+            if best is None or _rank(service.passing) > _rank(best[0]):
+                best = (service.passing, age_ms)
         return best
 
     def peer_words(self, pair: Pair) -> Iterator[PeerWord]:
@@ -229,13 +261,7 @@ class ObservationLog:
         Then the fault is most likely its own: it is cut off, or starved (fault 29).
         """
         view = self.agents.get(observer)
-        if view is None:
-            return False
-        passing: dict[RegionId, bool] = {}
-        for reading in view.readings.peers:
-            ok = reading.passing is not False
-            passing[reading.region_id] = passing.get(reading.region_id, False) or ok
-        return len(passing) >= 2 and not any(passing.values())  # noqa: PLR2004 - one proves nothing
+        return view is not None and view.accuses_everyone
 
     def gates(self, region_id: RegionId, group_id: GroupId) -> list[tuple[AgentView, GateReading]]:
         """The gates of a group in a region, as their agents last reported them."""
@@ -252,9 +278,22 @@ class ObservationLog:
             gate.is_open and gate.token == token for _, gate in self.gates(region_id, group_id)
         )
 
+    def keep_lag(self, pair: Pair, *, until_ms: int) -> None:
+        """Keep the best sample not after ``until_ms`` for as long as it may take to decide.
+
+        The home of the service is suspected since then, so that later samples prove nothing; a run
+        may start only minutes later, by hand or after a cooldown (invariant D3).
+        """
+        usable = [each for each in self._lag.get(pair, ()) if each.at_ms <= until_ms]
+        if usable:
+            best = max(usable, key=lambda each: each.covered_through_ms)
+            kept = self._kept_lag.setdefault(pair, deque(maxlen=_LAG_SAMPLES_KEPT_MAX))
+            if best not in kept:
+                kept.append(best)
+
     def lag_samples(self, pair: Pair) -> tuple[LagSample, ...]:
-        """Samples of how far a copy was behind, oldest first."""
-        return tuple(self._lag.get(pair, ()))
+        """Samples of how far a copy was behind: those kept, then the latest, oldest first."""
+        return (*self._kept_lag.get(pair, ()), *self._lag.get(pair, ()))
 
 
 def _rank(passing: bool | None) -> int:  # noqa: FBT001 - the value itself

@@ -6,8 +6,8 @@ sample service's HTTP, and the write logs.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from director.client.errors import ClientError
@@ -161,7 +161,9 @@ class Drill:
         give_up_at_ms = boot_ms() + int(_GUARD_SECONDS * 1_000)
         while True:
             status = await self._directors.status()
+            everyone = (await self._directors.statuses()).values()
             service = _service(status, self._settings.service_id)
+            service = replace(service, blind=_blind(everyone, self._settings.service_id))
             region_id = self._settings.region_id or service.owner
             plan = Plan(
                 self._settings.service_id, region_id, self._settings.how, self._voters(region_id)
@@ -402,6 +404,25 @@ def _service(status: pb.GetStatusResponse, service_id: str) -> Service:
         voters_alive=status.voters_alive,
         voter_count=status.voter_count,
     )
+
+
+def _blind(everyone: Iterable[pb.GetStatusResponse | None], service_id: str) -> tuple[str, ...]:
+    """Name the directors that answer and see no region that may take the service over."""
+    blind = []
+    for status in everyone:
+        if status is None:
+            continue
+        service = _service(status, service_id)
+        able = [
+            region_id
+            for region_id, bound_ms in service.loss_bounds_ms.items()
+            if region_id not in ("", service.owner)
+            and region_id not in service.ineligible
+            and (bound_ms is not None or service.rpo_ms is None)
+        ]
+        if not able:
+            blind.append(status.replica_id)
+    return tuple(blind)
 
 
 def _purpose(plan: Plan) -> str:

@@ -52,6 +52,9 @@ class Service:
         running: Names of failovers going on, of any service.
         loss_bounds_ms: Region to the bound on writes lost if it took over; None is unknown.
         ineligible: Region to why it may not take over; only those that may not.
+        blind: Directors that know of no region which may take over. One of them may have to lead
+            when the leader is lost with the region, and would wait for ever: lag that was not
+            measured before the fault stays unknown (D3).
     """
 
     mode: str
@@ -65,6 +68,7 @@ class Service:
     ineligible: dict[str, str]
     voters_alive: int
     voter_count: int
+    blind: tuple[str, ...] = ()
 
 
 def seconds(milliseconds: int | None) -> str:
@@ -100,6 +104,13 @@ def guards(plan: Plan, service: Service) -> list[Check]:
         _automation(plan, service),
         _standby(service),
         _quorum(plan, service),
+        Check(
+            "evidence",
+            not service.blind,
+            f"{', '.join(service.blind)} has not heard of a standby yet"
+            if service.blind
+            else "every director knows the standby's lag",
+        ),
     ]
 
 

@@ -24,6 +24,7 @@ class Launched:
         leader_after_ms: Start of the processes to the first leader known.
         ready_after_ms: Start of the processes to chat accepting writes at its owner.
         owner: Region that owns chat.
+        services: The services and their objectives, a line for people.
     """
 
     leader_id: str
@@ -32,6 +33,7 @@ class Launched:
     ready_after_ms: int
     revision: int
     owner: str
+    services: str
 
 
 class _Launch:
@@ -65,6 +67,7 @@ class _Launch:
             ready_after_ms,
             applied.revision,
             owner,
+            _services(await self._directors.status()),
         )
 
     def _expect(self, what: str, suspects: list[str]) -> None:
@@ -90,13 +93,28 @@ class _Launch:
         return all(each is not None and each.config_revision > 0 for each in statuses) or None
 
     async def _heard(self) -> bool | None:
-        status = await self._directors.status()
-        heard = {each.region_id for each in status.regions if each.agent_count > 0}
-        return heard.issuperset(each.region_id for each in self._fleet.plan.regions) or None
+        """Every replica has heard every agent, so that any of them could lead from here on."""
+        regions = {each.region_id for each in self._fleet.plan.regions}
+        for status in (await self._directors.statuses()).values():
+            heard = (
+                {each.region_id for each in status.regions if each.agent_count} if status else ()
+            )
+            if not regions.issubset(heard):
+                return None
+        return True
 
     async def _writable(self) -> str | None:
         status = await self._directors.status()
         return open_gate(status, CHAT)
+
+
+def _services(status: pb.GetStatusResponse) -> str:
+    said = []
+    for each in status.services:
+        mode = "active-passive" if each.mode == "ActivePassive" else "active-active"
+        rpo = f", RPO {each.rpo_ms / 1_000:g}s" if each.HasField("rpo_ms") else ""
+        said.append(f"{each.service_id} ({mode}, RTO {each.rto_ms / 1_000:g}s{rpo})")
+    return " · ".join(said)
 
 
 def open_gate(status: pb.GetStatusResponse, service_id: str) -> str | None:

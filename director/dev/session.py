@@ -115,7 +115,7 @@ def introduction(plan: FleetPlan, launched: Launched) -> list[str]:
         f"directors  {replicas} on loopback, leader {launched.leader_id} (term {launched.term}) "
         f"in {launched.leader_after_ms / 1_000:.1f} s",
         f"regions    {regions}",
-        "services   chat (active-passive, RTO 60s, RPO 5s) · embed (active-active, RTO 20s)",
+        f"services   {launched.services}",
         f"  gRPC {plan.api_addresses[0]}     chat is in {launched.owner}, "
         f"ready in {launched.ready_after_ms / 1_000:.1f} s",
     ]

@@ -5,6 +5,14 @@ from collections.abc import Mapping
 from director.core.reasons import Reason
 
 
+# Words of the storage layer for why a log can be used no longer.
+_REASON_BY_FAILURE = {
+    "DISK_FULL": Reason.STORAGE_FULL,
+    "LOG_CORRUPT": Reason.STATE_CORRUPT,
+    "SNAPSHOT_CORRUPT": Reason.STATE_CORRUPT,
+}
+
+
 class DirectorError(Exception):
     """Base of every error the director reports on purpose.
 
@@ -103,6 +111,10 @@ class EngineStoppedError(DirectorError):
     """This replica's log stopped for good, e.g. on a full disk. Reads go on, writes elsewhere."""
 
     reason = Reason.UNAVAILABLE
+
+    def __init__(self, failed: str, failed_reason: str, **metadata: str | int) -> None:
+        super().__init__(f"this replica's log stopped: {failed}; ask another replica", **metadata)
+        self.reason = _REASON_BY_FAILURE.get(failed_reason, Reason.UNAVAILABLE)
 
 
 class UnknownEntryError(DirectorError):

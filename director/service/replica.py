@@ -6,8 +6,9 @@ wrong answer is worse than none.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -61,6 +62,8 @@ from director.service.watch import RouteHub
 from director.service.writes import Writes
 from trafficdirector.agent.v1 import agent_pb2
 
+# A follower that writes a line per stage is never this far behind.
+STATES_QUEUED_MAX = 256
 # Entries applied in a row before others get their turn: about a millisecond of work.
 REPLAY_SLICE = 32
 
@@ -131,8 +134,6 @@ class _Progress:
     entries_since_snapshot: int = 0
     bytes_since_snapshot: int = 0
     pushed_index: int = 0
-    waiting_count: int = 0
-    change: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Replica:
@@ -169,6 +170,7 @@ class Replica:
         self._pending_table: RouteTable | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._snapshot: asyncio.Task[None] | None = None
+        self._followers: list[asyncio.Queue[State]] = []
         self._digested: tuple[State, str] | None = None
         self._loop = asyncio.get_running_loop()
         self.stopped: asyncio.Future[BaseException | None] = self._loop.create_future()
@@ -253,18 +255,23 @@ class Replica:
         """Every watcher here was sent the routes of this log index."""
         return self._progress.pushed_index
 
-    async def state_changed(self) -> None:
-        """Wait until an entry or a snapshot has been applied."""
-        self._progress.waiting_count += 1
+    @contextmanager
+    def followed(self) -> Iterator[asyncio.Queue[State]]:
+        """Return a queue of every state from now on, one per entry applied.
+
+        A follower that falls ``STATES_QUEUED_MAX`` behind misses the oldest.
+        """
+        queue: asyncio.Queue[State] = asyncio.Queue(STATES_QUEUED_MAX)
+        self._followers.append(queue)
         try:
-            await self._progress.change.wait()
+            yield queue
         finally:
-            self._progress.waiting_count -= 1
+            self._followers.remove(queue)
 
     @property
-    def watching_state_count(self) -> int:
-        """How many wait for the state to change."""
-        return self._progress.waiting_count
+    def follower_count(self) -> int:
+        """How many follow the state."""
+        return len(self._followers)
 
     # --------------------------------------------------------------------------------- inputs
 
@@ -432,8 +439,10 @@ class Replica:
         progress = self._progress
         progress.entries_since_snapshot += 1
         progress.bytes_since_snapshot += payload_bytes
-        change, progress.change = progress.change, asyncio.Event()
-        change.set()
+        for queue in self._followers:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(self.state)
         if self.hub.is_all_sent:
             self._pushed()
         is_due = (
@@ -555,7 +564,7 @@ def _as_director_error(error: ConsensusError | CommandTooLargeError) -> Director
         case PayloadTooLargeError():
             return errors.CommandTooLargeError(str(error))
         case EngineFailedError():
-            return errors.EngineStoppedError(f"this replica's log stopped: {error}")
+            return errors.EngineStoppedError(str(error), "")
         case _:
             return errors.OutcomeUnknownError(
                 "leadership was lost while waiting; look before you ask again", **error.metadata

@@ -138,8 +138,7 @@ class Writes:
         standing = self._standing()
         if standing.failed:
             raise EngineStoppedError(
-                f"this replica's log stopped: {standing.failed}; ask another",
-                replicaId=standing.member_id,
+                standing.failed, standing.failed_reason, replicaId=standing.member_id
             )
         if not standing.is_leader:
             raise self._not_leader(standing)

@@ -16,7 +16,7 @@ from before a reboot would look like the future.
 import json
 from pathlib import Path
 
-from regions.actuators.gate import GateAnswer
+from regions.core.gate_answer import GateAnswer
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

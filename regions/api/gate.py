@@ -7,8 +7,9 @@ import grpc.aio
 
 from director.client.errors import RefusedError
 from director.routing.table import ServiceId
-from regions.actuators.gate import GateAnswer, Gates
 from regions.api.errors import to_status
+from regions.api.view import Gatekeeper
+from regions.core.gate_answer import GateAnswer
 from trafficdirector.agent.v1 import agent_pb2 as pb
 from trafficdirector.agent.v1 import agent_pb2_grpc as pb_grpc
 
@@ -22,7 +23,7 @@ CLOSED_EVERY_MS = 5_000
 class GateServicer(pb_grpc.GateServiceServicer):
     """Answers from the gates in memory."""
 
-    def __init__(self, gates: Gates) -> None:
+    def __init__(self, gates: Gatekeeper) -> None:
         self._gates = gates
 
     async def CheckGate(  # noqa: N802 - named by the proto

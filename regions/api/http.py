@@ -21,10 +21,10 @@ from director.client.answering import Answerer
 from director.client.errors import ClientError, InvalidRequestError, PositionError
 from director.routing.table import ServiceId
 from director.runtime.loopback import ensure_loopback
-from regions.actuators.gate import GateAnswer, Gates
 from regions.api.errors import to_http
 from regions.api.gate import not_guarded
-from regions.api.view import View
+from regions.api.view import Gatekeeper, View
+from regions.core.gate_answer import GateAnswer
 from trafficdirector.routing.v1 import routing_pb2 as pb
 
 HEAD_BYTES_MAX = 8 << 10
@@ -50,7 +50,7 @@ class _BadRequestError(Exception):
 class HttpServer:
     """Serves on loopback until stopped."""
 
-    def __init__(self, gates: Gates, answerer: Answerer, view: View) -> None:
+    def __init__(self, gates: Gatekeeper, answerer: Answerer, view: View) -> None:
         self._gates = gates
         self._answerer = answerer
         self._view = view

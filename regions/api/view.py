@@ -1,9 +1,11 @@
-"""The route table that local resolves are answered from, and how old it is."""
+"""What the agent's server answers from: the gates, the route table and the geo database."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 from director.client.wire import Place, Places
+from director.routing.table import ServiceId
+from regions.core.gate_answer import GateAnswer
 
 
 class View(Protocol):
@@ -15,6 +17,22 @@ class View(Protocol):
 
     def source(self) -> int:
         """Whether the view is confirmed and recent, as in the proto."""
+        ...
+
+
+class Gatekeeper(Protocol):
+    """Who knows the gates; ``regions.actuators.gate.Gates`` does."""
+
+    def check(self, service_id: ServiceId) -> GateAnswer | None:
+        """Answer now; None if the service is not guarded here."""
+        ...
+
+    def answer_ms(self, service_id: ServiceId) -> int | None:
+        """Return how long one answer may be used, or None while the gate was never set."""
+        ...
+
+    async def changed(self, service_id: ServiceId, *, within_ms: int) -> None:
+        """Return after the next change of this gate, or after ``within_ms``."""
         ...
 
 

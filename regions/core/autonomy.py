@@ -244,6 +244,8 @@ class Autonomy:
 
     def _reason(self, gate: _Gate) -> str:
         latest = self._fence.latest(gate.group_id)
+        if self._is_stopped:
+            return "STOPPING"
         if not self._fence.is_ours(gate.group_id):
             return "DEMOTED" if self._fence.is_home(gate.group_id) else "NOT_HOME"
         if gate.token != latest.token:

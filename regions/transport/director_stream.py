@@ -138,8 +138,8 @@ class DirectorStreams:
                     self._receive(Disconnected(director_id))
                 call.cancel()
                 writer.cancel()
-                with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
-                    await writer
+                # Not suppressed: a cancellation of this task may arrive just here.
+                await asyncio.gather(writer, return_exceptions=True)
 
     async def _welcome(
         self,

@@ -42,6 +42,7 @@ class FakeDirector(pb_grpc.AgentServiceServicer, routing_pb2_grpc.RoutingService
         self.reports: list[pb.Report] = []
         self.leases: list[pb.LeaseRequest] = []
         self.welcomes = True
+        self.step_count = 0
         self._outboxes: list[asyncio.Queue[pb.ReportResponse | None]] = []
         self._server: grpc.aio.Server | None = None
         self.address = ""
@@ -183,5 +184,6 @@ class FakeDirector(pb_grpc.AgentServiceServicer, routing_pb2_grpc.RoutingService
                 else:
                     step.table.CopyFrom(table_to_proto(table))
                     sent = table
+                self.step_count += 1
                 yield step
             await asyncio.sleep(BEAT_S)

@@ -184,6 +184,11 @@ def test_a_grant_under_an_old_token_opens_nothing() -> None:
     world.give(LeaseGranted(GROUP, a_token(2), ask.request_number, LEASE_MS))
 
     assert not world.is_open()
+    world.run(300)
+    asked_again = world.leases()[-1]
+    assert asked_again.token == a_token(2)
+    world.give(LeaseGranted(GROUP, a_token(1), asked_again.request_number, LEASE_MS))
+    assert not world.is_open()
 
 
 def test_a_late_grant_counts_from_when_it_was_asked_for() -> None:

@@ -213,6 +213,7 @@ def test_the_fence_never_goes_back_over_any_crash(
     durable = KeptTokens()
     fence = Fence(HERE, durable)
     highest = FencingToken(0, 0)
+    promised: FencingToken | None = None
     for token, demote, crashes in words:
         keep = fence.directed(directive(token, demote))
         if crashes:  # before or after the write, which here means: before
@@ -222,6 +223,9 @@ def test_the_fence_never_goes_back_over_any_crash(
             fence.kept(keep.write_number)
         assert fence.token(GROUP) >= highest
         highest = fence.token(GROUP)
+        promise = fence.demoted_through(GROUP)
+        assert promised is None or (promise is not None and promise >= promised)
+        promised = promise
 
 
 STORY = """

@@ -53,14 +53,13 @@ def test_0_when_it_is_done(fake: FakeDirector) -> None:
     assert not request.HasField("accept_data_loss_ms")
 
 
-def test_1_when_nobody_owns_the_service(fake: FakeDirector) -> None:
-    message = "chat has no owner yet"
-    refusal = Refusal(grpc.StatusCode.FAILED_PRECONDITION, Reason.NO_OWNER, message)
-    fake.answer(methods.RESOLVE, refusal)
+def test_1_when_the_answer_is_no(fake: FakeDirector) -> None:
+    fake.answer(methods.GET_MANIFEST, admin.GetManifestResponse())
 
-    result = run("resolve", "chat", "--endpoint", fake.address)
+    result = run("export", "--endpoint", fake.address)
 
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"{message}\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "no documents are in force\napply some first\n"
 
 
 def test_2_for_usage_an_unknown_name_and_an_invalid_file(
@@ -114,6 +113,16 @@ def test_3_when_a_guard_refuses(fake: FakeDirector) -> None:
     )
 
     result = run(*FAILOVER, "--yes", "--endpoint", fake.address)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (3, "", f"{message}\n")
+
+
+@pytest.mark.parametrize("reason", [Reason.NO_OWNER, Reason.ALL_UNHEALTHY, Reason.RESIDENCY])
+def test_3_when_no_region_may_serve(fake: FakeDirector, reason: Reason) -> None:
+    message = "chat cannot be served"
+    fake.answer(methods.RESOLVE, Refusal(grpc.StatusCode.FAILED_PRECONDITION, reason, message))
+
+    result = run("resolve", "chat", "--endpoint", fake.address)
 
     assert (result.exit_code, result.stdout, result.stderr) == (3, "", f"{message}\n")
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from director.config.faults import Fault, Severity, suggestion
@@ -292,6 +292,7 @@ def test_the_word_no_stays_a_word() -> None:
     assert [each.jurisdiction for each in topology.regions] == ["EU", "EU", "NO"]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("abk: \n-[]{}&*!|>'\"%@`#,?.0123\t\\<~"), max_size=120))
 def test_no_text_crashes_the_loader(text: str) -> None:
     loaded = load_topology([("x", text)])
@@ -316,6 +317,7 @@ LINES = [at for at, line in enumerate(WHOLE.splitlines()) if ": " in line]
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(st.data())
 def test_no_value_in_any_place_crashes_the_loader(data: st.DataObject) -> None:
     lines = WHOLE.splitlines()
@@ -329,3 +331,13 @@ def test_no_value_in_any_place_crashes_the_loader(data: st.DataObject) -> None:
 
     assert (loaded.topology is None) == bool(loaded.errors)
     assert all(each.code.startswith("D") for each in loaded.faults)
+
+
+def test_an_rpo_shorter_than_the_lease_is_told_to_stop_automatic_failover() -> None:
+    # Out of sight, the owner may accept writes until its lease of 4 s has provably ended.
+    text = WHOLE.replace("rpo: 5s", "rpo: 3s")
+
+    [fault] = faults(text)
+
+    assert (fault.code, fault.severity) == ("D122", Severity.WARNING)
+    assert text.splitlines()[fault.line - 1].lstrip().startswith("objectives:")

@@ -86,6 +86,7 @@ def test_a_healthy_fleet_passes_every_guard() -> None:
         ({"loss_bounds_ms": {"eu-west1": 0, "eu-north1": None}, "ineligible": {}}, "standby"),
         ({"loss_bounds_ms": {"eu-west1": 0}, "ineligible": {}}, "standby"),
         ({"voters_alive": 2}, "quorum"),
+        ({"blind": ("d2",)}, "evidence"),
     ],
 )
 def test_each_guard_refuses_on_its_own(change: dict[str, object], guard: str) -> None:

@@ -9,11 +9,12 @@ import pytest
 from director.routing.table import RegionId, ServiceId
 from director.runtime.files import OsFile, OsFiles
 from director.runtime.kept_file import CorruptFileError
-from regions.actuators.gate import GateAnswer, Gates
+from regions.actuators.gate import Gates
 from regions.actuators.proof_file import ProofFile
 from regions.actuators.role_file import RoleFile, kernel_boot_id
 from regions.actuators.token_file import ForeignDirectoryError, TokenFile
 from regions.core.effects import KeptGroup, KeptTokens, SetGate
+from regions.core.gate_answer import GateAnswer
 from regions.core.ids import FencingToken, GroupId
 
 CHAT = ServiceId("chat")

@@ -75,6 +75,12 @@ def test_a_listener_is_bound_to_an_address_not_to_a_name() -> None:
     assert loaded(GOOD).listen.grpc == "127.0.0.1:7450"
 
 
+def test_an_agent_may_guard_nothing() -> None:
+    head = GOOD.partition("  - name")[0]
+
+    assert loaded(head).settings().services == ()
+
+
 def test_flags_win_over_the_file() -> None:
     config = loaded(GOOD, region="us-east1", data_dir=Path("other"))
 

@@ -133,7 +133,7 @@ class Fleet:
         channel = self.channels.get(replica_id)
         if channel is None:
             channel = self.channels[replica_id] = open_channel(self.addresses[replica_id])
-        multi = channel.unary_unary(
+        multi: Any = channel.unary_unary(
             f"/trafficdirector.{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response.FromString,
@@ -337,4 +337,4 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     """The machine-readable reason of a failed call."""
     info = error_info(error)
     assert info is not None, f"{error.code()} without a reason: {error.details()}"
-    return info.reason
+    return str(info.reason)

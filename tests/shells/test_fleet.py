@@ -10,6 +10,9 @@ import pytest
 
 from director.client.channel import open_channel
 from director.client.resolver import error_info
+from director.core.inputs import Committed
+from director.service.codec import encode_state
+from director.service.errors import UnknownEntryError
 from tests.shells.fleet import (
     MANIFEST,
     Fleet,
@@ -215,15 +218,21 @@ def test_an_agent_is_granted_ownership_and_a_lease_and_clients_follow() -> None:
             assert agents[1].token is None
             assert home.plans, "the agents of a region learn whom to probe elsewhere"
 
+            async def is_told() -> bool:
+                sites = next(
+                    each.sites
+                    for each in (await fleet.status()).services
+                    if each.service_id == "chat"
+                )
+                return [each.gate_open for each in sites] == [False, True]
+
+            await eventually(is_told)
+            status = await fleet.status()
+            assert (status.is_leader, status.voters_alive, status.voter_count) == (True, 3, 3)
+            assert status.services[0].owner_region_id == "eu-west1"
             answer = await fleet.resolve("d2", routing_pb2.ResolveRequest(service_id="chat"))
             assert (answer.region_id, answer.generation, answer.epoch) == ("eu-west1", 1, 1)
             assert answer.source == routing_pb2.SOURCE_FRESH
-
-            status = await fleet.status()
-            assert (status.is_leader, status.voters_alive, status.voter_count) == (True, 3, 3)
-            chat = next(each for each in status.services if each.service_id == "chat")
-            assert chat.owner_region_id == "eu-west1"
-            assert [each.gate_open for each in chat.sites] == [False, True]
         finally:
             for agent in agents:
                 await agent.kill()
@@ -241,7 +250,7 @@ def test_a_switchover_by_hand_streams_its_stages_until_it_settles() -> None:
             await eventually(lambda: agents[0].token is not None)
             await asyncio.sleep(FRESH_S)
             watch = asyncio.create_task(watched(fleet, "d1", "chat"))
-            await eventually(lambda: fleet.running["d1"].replica.watching_state_count)
+            await eventually(lambda: fleet.running["d1"].replica.follower_count)
             started = await fleet.call(
                 "d0",
                 "admin.v1.FailoverService/StartSwitchover",
@@ -474,7 +483,7 @@ def test_a_new_leader_takes_over_and_goes_on_from_the_same_state() -> None:
 
 def hello(**changed: str) -> agent_pb2.ReportRequest:
     words = {"region_id": "eu-west1", "agent_id": "a", "boot_id": "b", **changed}
-    return agent_pb2.ReportRequest(hello=agent_pb2.Hello(**words))  # type: ignore[arg-type]
+    return agent_pb2.ReportRequest(hello=agent_pb2.Hello(**words))
 
 
 @pytest.mark.parametrize(
@@ -651,3 +660,70 @@ def test_leadership_can_be_handed_over() -> None:
         await fleet.apply("d2")
 
     run(story)
+
+
+def test_reads_go_on_when_the_log_stopped_for_good_and_writes_say_why() -> None:
+    async def story(fleet: Fleet) -> None:
+        await fleet.apply()
+
+        fleet.group.fail("d0", "no space left on device")
+
+        async def is_stale() -> bool:
+            answer = await fleet.resolve("d0", EMBED_FROM_MONS)
+            return answer.source == routing_pb2.SOURCE_STALE
+
+        await eventually(is_stale)
+        error = await refused(fleet.apply("d0"))
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert "no space left on device" in (error.details() or "")
+
+        async def another_leads() -> bool:
+            return (await fleet.status("d1")).is_leader
+
+        await eventually(another_leads)
+
+    run(story)
+
+
+def test_a_replica_that_finds_a_mistake_of_ours_stops_rather_than_answers_wrongly() -> None:
+    async def story(fleet: Fleet) -> None:
+        replica = fleet.running["d0"].replica
+
+        # Entry 99 cannot follow: had it been delivered, the log would have a hole.
+        replica.receive(Committed(99, None))
+
+        assert isinstance(await replica.stopped, AssertionError)
+
+    run(story, size=1)
+
+
+def test_an_entry_that_cannot_be_read_stops_the_replica() -> None:
+    async def story(fleet: Fleet) -> None:
+        replica = fleet.running["d0"].replica
+        consensus = replica.consensus
+
+        await consensus.propose(b"\x09 of a later release", term=consensus.standing().term)
+
+        assert isinstance(await replica.stopped, UnknownEntryError)
+
+    run(story, size=1)
+
+
+def test_a_snapshot_is_saved_and_a_restart_begins_with_it() -> None:
+    async def story(fleet: Fleet) -> None:
+        await fleet.apply()
+        running = fleet.running["d0"]
+        state = running.replica.state
+        await running.consensus.save_snapshot(state.applied_index, encode_state(state))
+        await running.replica.stop()
+        await running.server.stop(grace_ms=0)
+        running.watcher.cancel()
+
+        fleet.group.restart("d0")
+        await fleet.start("d0")
+
+        restarted = fleet.running["d0"].replica
+        await eventually(lambda: restarted.state.revision == 1)
+        assert restarted.state.topology == state.topology
+
+    run(story, size=1)

@@ -117,6 +117,7 @@ class ReplicaCore:
         self._tasks: set[asyncio.Task[None]] = set()
         self._membership: Membership | None = None
         self._kept_leader: str | None = None
+        self._seen_leadership: tuple[int, str | None, bool] | None = None
         self._applied_members: frozenset[str] = frozenset(self.node.membership.all_ids())
         self._housekeeping_at_ms = 0
         self._contact_tick = -1
@@ -332,6 +333,7 @@ class ReplicaCore:
         if self._failure:
             return
         self._failure = str(error) or type(error).__name__
+        self._failure_reason = getattr(error, "reason", "")
         log.error(
             "consensus_failed",
             replica_id=self.config.replica_id,
@@ -357,6 +359,10 @@ class ReplicaCore:
     def _note_leadership(self) -> None:
         node = self.node
         is_leader = node.leads_term() is not None
+        seen = (node.term, node.leader_id, is_leader)
+        if seen == self._seen_leadership:
+            return
+        self._seen_leadership = seen
         before = self._deliverer.leadership
         news = LeadershipChanged(node.term, node.leader_id, is_leader)
         self._deliverer.led(news)
@@ -388,6 +394,7 @@ class ReplicaCore:
             applied_index=self._deliverer.delivered_index,
             quorum_contact_at_ms=self._contact_at_ms,
             failed=self._failure,
+            failed_reason=self._failure_reason,
         )
 
     # What the transport asks (TransportShell).

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from director.consensus.embedded.disk_thread import DiskThread
-from director.raft.messages import Entry, Message, SnapshotMark
+from director.raft.messages import Entry, HardState, Message, SnapshotMark
 from director.raft.node import Node, ReadState, Ready
 from director.storage.wal import Wal
 
@@ -52,6 +52,8 @@ class Driver:
         self._disk = disk
         self._shell = shell
         self._outstanding: Ready | None = None
+        self._unwritten: HardState | None = None
+        """A commit index not written yet. It is found again, so it waits for the next batch."""
         self.has_stopped = False
 
     def step(self, messages: list[Message]) -> None:
@@ -68,6 +70,8 @@ class Driver:
         """Let ticks pass."""
 
         def pass_ticks() -> None:
+            if self._unwritten is not None and self._outstanding is None:
+                self._write(None, ())
             for _ in range(count):
                 self._node.tick()
 
@@ -95,14 +99,18 @@ class Driver:
                 self._shell.send(ready.messages_now)
             if ready.snapshot is not None:
                 self._wal.install_snapshot(ready.snapshot)
-            if ready.entries or ready.hard_state is not None:
-                self._wal.append_batch(ready.hard_state, ready.entries)
             if ready.must_sync:
+                self._write(ready.hard_state, ready.entries)
                 self._outstanding = ready
                 self._disk.submit(self._wal.sync, self._synced)
             else:
+                self._unwritten = ready.hard_state or self._unwritten
                 self._finish(ready)
         self._shell.settled()
+
+    def _write(self, hard_state: HardState | None, entries: tuple[Entry, ...]) -> None:
+        self._wal.append_batch(hard_state or self._unwritten, entries)
+        self._unwritten = None
 
     def _synced(self, error: BaseException | None) -> None:
         ready, self._outstanding = self._outstanding, None

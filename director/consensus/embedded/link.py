@@ -6,7 +6,7 @@ first, which Raft is made for. Only the peer itself is the poorer for it.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import structlog
 from director.consensus.embedded.wire import encode_batch, encode_mark, encode_message
 from director.raft.messages import ENTRY_OVERHEAD_BYTES, Message, MessageKind
 from director.runtime.backoff import Backoff
-from director.runtime.clock import boot_ms, boot_ns
+from director.runtime.clock import boot_ns
 from trafficdirector.peer.v1 import peer_pb2
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class PeerLink:
         hello: Hello,
         *,
         rng: "Random",
+        vet: Callable[[Hello], Awaitable[str]],
         on_unreachable: Callable[[str], None],
     ) -> None:
         """Connect and stay connected until ``close``.
@@ -104,6 +105,7 @@ class PeerLink:
             address: Where it listens.
             hello: Who sends.
             rng: Draws the pauses between attempts.
+            vet: Says why whoever answers there may not be talked to, or "".
             on_unreachable: Called with the peer when messages to it were dropped.
         """
         self.peer_id = peer_id
@@ -111,12 +113,16 @@ class PeerLink:
         self.round_trip_ms: float | None = None
         self._hello = hello
         self._backoff = Backoff(rng, base_ms=50, cap_ms=500)
+        self._vet = vet
         self._on_unreachable = on_unreachable
         self._queue: deque[Message] = deque()
         self._queue_bytes = 0
         self._news = asyncio.Event()
         self._sent = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._is_connected = False
+        self._is_probe_due = False
+        self._probe_timer: asyncio.TimerHandle | None = None
         self._complaint = ""
         self._probes: deque[int] = deque()
         self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIP_SAMPLES)
@@ -142,6 +148,8 @@ class PeerLink:
         """Disconnect. What is queued is dropped."""
         self._task.cancel()
         await asyncio.wait([self._task])
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
         await self._channel.close()
 
     async def flush(self, within_ms: int) -> None:
@@ -156,7 +164,6 @@ class PeerLink:
         while True:
             try:
                 await self._exchange()
-                self._complain("the peer ended the stream", refused=False)
             except grpc.aio.AioRpcError as error:
                 refused = error.code() in (
                     grpc.StatusCode.PERMISSION_DENIED,
@@ -168,11 +175,11 @@ class PeerLink:
 
     def _complain(self, what: str, *, refused: bool) -> None:
         # Once per change: a peer that is down for an hour is one line.
-        if self._is_connected or (refused and what != self._complaint):
-            write = log.warning if refused else log.info
-            write("peer_refused_us" if refused else "peer_lost", peer_id=self.peer_id, error=what)
-        if refused:
+        if refused and what != self._complaint:
             self._complaint = what
+            log.warning("peer_link_refused", peer_id=self.peer_id, reason=what)
+        elif self._is_connected:
+            log.info("peer_lost", peer_id=self.peer_id, error=what)
 
     def _disconnected(self) -> None:
         self._is_connected = False
@@ -180,6 +187,8 @@ class PeerLink:
         self._queue.clear()
         self._queue_bytes = 0
         self._probes.clear()
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
         self._on_unreachable(self.peer_id)
 
     async def _exchange(self) -> None:
@@ -190,19 +199,29 @@ class PeerLink:
         )(metadata=self._hello.metadata())
         writer: asyncio.Task[None] | None = None
         try:
-            await call.write(
-                peer_pb2.ExchangeRequest(
-                    fleet_id=self._hello.fleet_id,
-                    replica_id=self._hello.replica_id,
-                    incarnation=self._hello.incarnation,
+            # Writing to a stream that has ended already is an error of its own; the status below
+            # says why it ended.
+            with suppress(asyncio.InvalidStateError):
+                await call.write(
+                    peer_pb2.ExchangeRequest(
+                        fleet_id=self._hello.fleet_id,
+                        replica_id=self._hello.replica_id,
+                        incarnation=self._hello.incarnation,
+                    )
                 )
-            )
-            async for _ in call:
+            async for answer in call:
                 if writer is None:
+                    # Who came back without its data must not be sent a word either: Raft would
+                    # take it for the one that acknowledged entries it no longer has.
+                    refusal = await self._vet(await self._answering(call, answer))
+                    if refusal:
+                        self._complain(refusal, refused=True)
+                        return
                     self._connected()
                     writer = asyncio.ensure_future(self._write(call))
                 elif self._probes:
                     self._measured((boot_ns() - self._probes.popleft()) / 1e6)
+            self._complain("the peer ended the stream", refused=False)
             # A stream that ended has a status; this raises it if it is an error.
             if await call.code() is not grpc.StatusCode.OK:
                 raise grpc.aio.AioRpcError(
@@ -221,6 +240,19 @@ class PeerLink:
                 if not writer.cancelled():
                     writer.exception()  # what broke it, the stream's status says as well
 
+    async def _answering(
+        self,
+        call: "grpc.aio.StreamStreamCall[peer_pb2.ExchangeRequest, peer_pb2.ExchangeResponse]",
+        answer: peer_pb2.ExchangeResponse,
+    ) -> Hello:
+        beside = metadata_of(await call.initial_metadata())
+        return Hello(
+            self._hello.fleet_id,
+            answer.replica_id,
+            beside.get(INCARNATION_KEY, ""),
+            beside.get(ADDRESS_KEY, ""),
+        )
+
     def _connected(self) -> None:
         self._backoff.reset()
         self._is_connected = True
@@ -235,22 +267,24 @@ class PeerLink:
         self,
         call: "grpc.aio.StreamStreamCall[peer_pb2.ExchangeRequest, peer_pb2.ExchangeResponse]",
     ) -> None:
-        next_probe_at_ms = 0
+        self._is_probe_due = True
         while True:
-            now_ms = boot_ms()
-            if now_ms >= next_probe_at_ms:
+            if self._is_probe_due:
                 # An empty batch is answered at once: the round trip, free of Raft's own work.
-                next_probe_at_ms = now_ms + PROBE_INTERVAL_MS
+                self._is_probe_due = False
                 self._probes.append(boot_ns())
                 await call.write(peer_pb2.ExchangeRequest())
-            if not self._queue:
+                self._probe_timer = self._loop.call_later(PROBE_INTERVAL_MS / 1000, self._probe)
+            elif self._queue:
+                await call.write(encode_batch(self._take_batch()))
+                self._sent.set()
+            else:
                 self._news.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PROBE_INTERVAL_MS / 1000):
-                        await self._news.wait()
-                continue
-            await call.write(encode_batch(self._take_batch()))
-            self._sent.set()
+                await self._news.wait()
+
+    def _probe(self) -> None:
+        self._is_probe_due = True
+        self._news.set()
 
     def _take_batch(self) -> list[Message]:
         queue = self._queue
@@ -305,6 +339,11 @@ class PeerLink:
             offset += len(chunk)
             yield peer_pb2.InstallSnapshotRequest(chunk=chunk)
             await asyncio.sleep(len(chunk) / bytes_per_s)
+
+
+def metadata_of(pairs: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str]:
+    """Return the text that travels beside a call."""
+    return {key: value for key, value in pairs or () if isinstance(value, str)}
 
 
 def _encoded(batch: peer_pb2.ExchangeRequest) -> bytes:

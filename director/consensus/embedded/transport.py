@@ -140,6 +140,7 @@ class Transport:
             address,
             self._hello,
             rng=self._rng,
+            vet=self._vet_answering(peer_id),
             on_unreachable=self._shell.unreachable,
         )
         self._link_by_id[peer_id] = link
@@ -169,23 +170,36 @@ class Transport:
             return f"{own.replica_id} belongs to fleet {own.fleet_id}, not to {hello.fleet_id}"
         if not hello.replica_id or hello.replica_id == own.replica_id or not hello.incarnation:
             return f"{hello.replica_id or 'a replica without a name'} cannot be a peer here"
-        if not self._shell.knows(hello.replica_id):
+        if not self._shell.knows(hello.replica_id) and self._shell.hears_leader():
             # A replica that hears a leader knows who the members are. One that does not may have
             # missed that this peer was added, or may be new itself.
-            if self._shell.hears_leader():
-                return f"{hello.replica_id} is not a member; add it as a learner"
-        elif self._roster.is_another_life(hello.replica_id, hello.incarnation):
+            return f"{hello.replica_id} is not a member; add it as a learner"
+        refusal = await self._life_refusal(hello)
+        if not refusal:
+            self._roster.note_advertised(hello.replica_id, hello.address)
+        return refusal
+
+    async def _life_refusal(self, hello: Hello) -> str:
+        if not self._shell.knows(hello.replica_id):
+            return ""  # remembered once it is a member
+        if self._roster.is_another_life(hello.replica_id, hello.incarnation):
             return (
                 f"replica {hello.replica_id} came back with an empty directory; "
                 f"remove it and add it again as a learner"
             )
-        else:
-            try:
-                await self._roster.note_incarnation(hello.replica_id, hello.incarnation)
-            except OSError as error:
-                return f"{own.replica_id} cannot write down its peers: {error.strerror}"
-        self._roster.note_advertised(hello.replica_id, hello.address)
+        try:
+            await self._roster.note_incarnation(hello.replica_id, hello.incarnation)
+        except OSError as error:
+            return f"{self._hello.replica_id} cannot write down its peers: {error.strerror}"
         return ""
+
+    def _vet_answering(self, peer_id: str) -> Callable[[Hello], Awaitable[str]]:
+        async def vet(hello: Hello) -> str:
+            if hello.replica_id != peer_id:
+                return f"{hello.replica_id} answers at the address of {peer_id}"
+            return await self._life_refusal(hello)
+
+        return vet
 
     def _log_refusal(self, hello: Hello, refusal: str) -> None:
         if self._refused.get(hello.replica_id) != refusal:
@@ -209,7 +223,7 @@ class Transport:
         first = await anext(requests, None)
         if first is None:
             return
-        beside = _metadata(context.invocation_metadata())
+        beside = links.metadata_of(context.invocation_metadata())
         hello = Hello(
             first.fleet_id,
             first.replica_id,
@@ -218,6 +232,7 @@ class Transport:
         )
         await self._admit_or_abort(hello, context.abort)
         answer = peer_pb2.ExchangeResponse(replica_id=self._hello.replica_id)
+        await context.send_initial_metadata(self._hello.metadata())
         await context.write(answer)
         self._deliver(hello, first)
         async for batch in requests:
@@ -250,7 +265,7 @@ class Transport:
         first = await anext(requests, None)
         if first is None:
             return peer_pb2.InstallSnapshotResponse(installed=False)
-        beside = _metadata(context.invocation_metadata())
+        beside = links.metadata_of(context.invocation_metadata())
         hello = Hello(
             first.fleet_id,
             beside.get(links.REPLICA_KEY, ""),
@@ -273,7 +288,3 @@ class Transport:
 
         installed = await self._shell.receive_snapshot(message, offer, rest())
         return peer_pb2.InstallSnapshotResponse(installed=installed)
-
-
-def _metadata(pairs: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str]:
-    return {key: value for key, value in pairs or () if isinstance(value, str)}

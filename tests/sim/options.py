@@ -1,0 +1,115 @@
+"""What a seed means: everything the run draws once, printed when something fails."""
+
+import random
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from director.core.commands import StageName
+
+REGIONS = ("ap-south1", "eu-north1", "eu-west1", "us-east1")
+DIRECTOR_HOSTS = {"d0": "eu-west1", "d1": "eu-north1", "d2": "us-east1"}
+STAGES = (
+    StageName.CONFIRMING,
+    StageName.FENCING,
+    StageName.PROMOTING,
+    StageName.PUBLISHING,
+    StageName.VERIFYING,
+)
+
+
+class RegionLoss(StrEnum):
+    """What happens to the active region."""
+
+    KILLED = "killed"
+    """Its processes end; its machine tells whoever asks."""
+    DARK = "dark"
+    """The machine is gone without a word."""
+    PAUSED = "paused"
+    """All its processes are stopped for longer than the lease, then go on."""
+    AGENT_KILLED = "agent-killed"
+    SERVICE_FAILS = "service-fails"
+    CUT_OFF = "cut-off"
+    """Nobody hears the region; inside, everything goes on."""
+    UNSEEN = "unseen"
+    """Peers' probes fail, while the agent and the directors hear each other."""
+
+
+class LeaderLoss(StrEnum):
+    """What happens to the leading director during the failover."""
+
+    CRASHED = "crashed"
+    PAUSED = "paused"
+    ISOLATED = "isolated"
+    MUTED = "muted"
+    """One way: nothing it says arrives."""
+    DEAFENED = "deafened"
+    """One way: nothing arrives at it."""
+    ISOLATED_WITH_HOME = "isolated-with-home"
+    """On the same side of a partition as the active region (fault 9)."""
+    PAUSED_WITH_HOME = "paused-with-home"
+    """As before, and stopped for a while on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One world. Durations in ms."""
+
+    seed: int
+    first_home: str
+    base_delay_ms: int
+    jitter_ms: int
+    loss: float
+    keepalive_ms: int
+    sync_ms: int
+    app_hop_ms: int
+    snapshot_entries: int
+    write_every_ms: int
+    gate_answer_ms: int
+    rpo_ms: int | None
+    clock_rate_ppm_max: int
+    calm_ms: int
+    region_loss: RegionLoss
+    region_lost_ms: int
+    takes_director: bool
+    """Whether the region's director, if it has one, shares the region's fate."""
+    stage: StageName
+    strike_delay_ms: int
+    leader_loss: LeaderLoss
+    leader_lost_ms: int
+    loses_quorum: bool
+    loses_target: bool
+    """Whether the agent of the run's target restarts when the leader is lost."""
+
+    @classmethod
+    def draw(cls, seed: int) -> "Options":
+        rng = random.Random(f"options {seed}")
+        return cls(
+            seed=seed,
+            first_home=rng.choice(REGIONS),
+            base_delay_ms=rng.choice([1, 20, 60]),
+            jitter_ms=rng.choice([0, 5, 30]),
+            loss=rng.choice([0.0, 0.0, 0.005, 0.03]),
+            keepalive_ms=8_000,
+            sync_ms=rng.choice([1, 4, 20]),
+            app_hop_ms=rng.choice([0, 1, 5]),
+            snapshot_entries=rng.choice([5, 12, 1_000]),
+            write_every_ms=rng.choice([60, 120]),
+            gate_answer_ms=rng.choice([250, 1_000]),
+            rpo_ms=rng.choice([None, 5_000, 30_000]),
+            clock_rate_ppm_max=rng.choice([0, 10_000]),
+            calm_ms=rng.randint(1_000, 2_500),
+            region_loss=rng.choice(list(RegionLoss)),
+            region_lost_ms=rng.randint(6_000, 14_000),
+            takes_director=rng.random() < 0.7,
+            # Every stage in turn, so that any five seeds in a row see all of them.
+            stage=STAGES[seed % len(STAGES)],
+            strike_delay_ms=rng.choice([0, 0, 3, 30]),
+            leader_loss=rng.choice(list(LeaderLoss)),
+            leader_lost_ms=rng.randint(500, 7_000),
+            loses_quorum=rng.random() < 0.2,
+            loses_target=rng.random() < 0.15,
+        )
+
+    def describe(self) -> str:
+        """All of it on one line."""
+        return " ".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
