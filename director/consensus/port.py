@@ -92,7 +92,7 @@ class Standing:
         quorum_contact_at_ms: Boot-time instant at which this replica last had word from a quorum,
             its own or through the leader; None if never since its start.
         failed: Why the engine stopped for good (a failed fsync, a full disk); "" while it runs.
-        failed_reason: The same for programs, e.g. DISK_FULL; "" while it runs or when there is none.
+        failed_reason: The same for programs, e.g. DISK_FULL; "" when there is no word for it.
     """
 
     member_id: str

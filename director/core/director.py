@@ -10,20 +10,26 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from director.core import machine, status
-from director.core.commands import Command, StageName, Stamp
+from director.core.commands import Command, Stamp
+from director.core.directives import Directives
 from director.core.effects import (
     Answer,
-    DirectGroup,
-    DirectProbes,
     Effect,
     Note,
     Propose,
     Publish,
     Relay,
 )
-from director.core.events import Event, OwnershipGranted, Rejected, RunAborted, RunAdvanced
+from director.core.events import (
+    Event,
+    OwnershipGranted,
+    RunAborted,
+    RunAdvanced,
+    VerdictsRecorded,
+)
 from director.core.failover import Bench
 from director.core.health import Court
+from director.core.held_news import HeldNews
 from director.core.ids import GroupId, ReplicaId, RunId
 from director.core.inputs import (
     Asked,
@@ -44,28 +50,30 @@ from director.core.lease import LeaseBook
 from director.core.observation_log import ObservationLog
 from director.core.observations import AgentReport, ReplicaReport
 from director.core.planner import Planner
-from director.core.probes_plan import plan_probes
 from director.core.proposals import Proposals
 from director.core.reasons import Reason
 from director.core.requests import decide
 from director.core.round_trips import RoundTrips
-from director.core.routes import compile_table
+from director.core.routes import Compiled, compile_table
 from director.core.safety import Refusal
-from director.core.state import Group, State
+from director.core.state import State
 from director.core.timing import Timing
-from director.core.topology import Topology
-from director.routing.table import RegionId, RouteTable, ServiceId
+from director.routing.table import RegionId, ServiceId, Verdict
 
 # How often the leader looks at everything that is due. A tenth of the shortest deadline it keeps.
 TICK_MS = 100
+
+# There is one of these per beat or renewal of each agent. They are looked at on the next tick,
+# which a report that is news brings forward; everything else is looked at on arrival.
+_CAN_WAIT = (Reported, LeaseAsked, BarrierPassed, BarrierFailed)
 
 
 @dataclass(slots=True)
 class _Anchor:
     """Ties director time to this replica's own clock, as of the last entry applied."""
 
-    director_ms: int = 0
-    local_ms: int = 0
+    director_ms: int
+    local_ms: int
 
 
 class Director:
@@ -96,15 +104,15 @@ class Director:
         self._leases = LeaseBook(timing)
         self._planner = Planner(self._leases)
         self._round_trips = RoundTrips()
-        self._anchor = _Anchor()
+        self._anchor: _Anchor | None = None
         self._term: int | None = None
         self._proposals = Proposals()
-        self._unsent: list[AgentReport] = []
+        self._unsent: list[tuple[AgentReport, int]] = []
         self._relay_at_ms = 0
         self._next_tick_ms: int | None = None
-        self._probes: dict[RegionId, DirectProbes] = {}
-        self._probed_topology: Topology | None = None
-        self._told_held: dict[GroupId, Refusal] = {}
+        self._directives = Directives(self._state)
+        self._compiled: Compiled | None = None
+        self._held_news = HeldNews()
 
     # -- what a shell may ask ----------------------------------------------------------------------
 
@@ -120,6 +128,8 @@ class Director:
 
     def director_now_ms(self, *, now_ms: int) -> int:
         """Director time at a local instant: it goes on between entries, and never back."""
+        if self._anchor is None:
+            return self._state.now_ms
         return self._anchor.director_ms + max(0, now_ms - self._anchor.local_ms)
 
     def wake_at_ms(self) -> int | None:
@@ -130,11 +140,7 @@ class Director:
         self, region_id: RegionId, service_ids: tuple[ServiceId, ...]
     ) -> tuple[Effect, ...]:
         """What an agent that has just connected must be told."""
-        groups = tuple(
-            self._direct(group) for group in self._state.groups if group.service_id in service_ids
-        )
-        probes = self._probes.get(region_id)
-        return groups if probes is None else (*groups, probes)
+        return self._directives.current(self._state, region_id, service_ids)
 
     def service_views(self, *, now_ms: int) -> tuple[status.ServiceView, ...]:
         """Every service as this replica sees it; only the leader knows leases."""
@@ -161,14 +167,14 @@ class Director:
             now_ms: This replica's boot-time clock.
             wall_ms: The wall clock, for people; nothing depends on it.
         """
-        if self._next_tick_ms is None:
+        if self._next_tick_ms is None or self._anchor is None:
             self._next_tick_ms = now_ms
+            self._anchor = _Anchor(self._state.now_ms, now_ms)
         effects = list(self._take(given, now_ms, wall_ms))
         is_tick = now_ms >= self._next_tick_ms
         if is_tick:
             self._next_tick_ms = now_ms + TICK_MS
-        # A report is looked at on the next tick unless it is news; everything else at once.
-        if self.is_leader and (is_tick or not isinstance(given, Reported | LeaseAsked)):
+        if self.is_leader and (is_tick or not isinstance(given, _CAN_WAIT)):
             effects += self._plan(now_ms, wall_ms)
         if not self.is_leader and self._unsent and now_ms >= self._relay_at_ms:
             effects += self._relay(now_ms)
@@ -218,6 +224,8 @@ class Director:
         self._proposals.settle(given.command)
         if self.is_leader:
             self._note_epoch(before, event, now_ms)
+        if isinstance(event, VerdictsRecorded):
+            self._keep_lag(event, now_ms)
         return (Note(event), *self._changes(before, now_ms))
 
     def _adopt(self, state: State, now_ms: int) -> tuple[Effect, ...]:
@@ -232,35 +240,16 @@ class Director:
 
     def _changes(self, before: State, now_ms: int) -> tuple[Effect, ...]:
         """What agents and watchers must be told of the difference."""
-        effects: list[Effect] = []
-        if self._state.topology is not self._probed_topology:
-            effects += self._new_probes()
-        was = {group.group_id: self._direct(group, before) for group in before.groups}
-        for group in self._state.groups:
-            directive = self._direct(group)
-            if was.get(group.group_id) != directive:
-                effects.append(directive)
+        effects: list[Effect] = [*self._directives.changes(before, self._state)]
         if self._state.changed_index != before.changed_index:
-            effects.append(Publish(self._table(now_ms)))
+            effects.append(self._publish(now_ms))
         return tuple(effects)
 
-    def _new_probes(self) -> list[DirectProbes]:
-        self._probed_topology = self._state.topology
-        before, self._probes = self._probes, plan_probes(self._state.topology)
-        gone = [DirectProbes(region_id, ()) for region_id in before.keys() - self._probes.keys()]
-        changed = [
-            plan for region_id, plan in self._probes.items() if before.get(region_id) != plan
-        ]
-        return sorted([*gone, *changed], key=lambda plan: plan.region_id)
-
-    def _direct(self, group: Group, state: State | None = None) -> DirectGroup:
-        state = self._state if state is None else state
-        run = state.active_run(group.group_id)
-        demote = run is not None and run.stage is StageName.FENCING
-        return DirectGroup(group.group_id, group.service_id, group.home, state.token(group), demote)
-
-    def _table(self, now_ms: int) -> RouteTable:
-        return compile_table(self._state, self._round_trips.published(now_ms=now_ms))
+    def _publish(self, now_ms: int) -> Publish:
+        measured = self._round_trips.published(now_ms=now_ms)
+        table = compile_table(self._state, measured, self._compiled)
+        self._compiled = Compiled(self._state, table)
+        return Publish(table)
 
     def _note_epoch(self, before: State, event: Event, now_ms: int) -> None:
         """Tell the leases of an epoch born in this office."""
@@ -288,12 +277,25 @@ class Director:
             now_ms=now_ms,
         )
 
+    def _keep_lag(self, event: VerdictsRecorded, now_ms: int) -> None:
+        """Keep what is known of the copies from before their home was suspected."""
+        homes = {group.service_id: group.home for group in self._state.groups}
+        for change in event.changes:
+            is_lost = change.verdict in (Verdict.DOWN, Verdict.UNKNOWN)
+            service = self._state.topology.service(change.service_id)
+            if not is_lost or service is None or homes.get(change.service_id) != change.region_id:
+                continue
+            until_ms = now_ms - max(0, self._state.now_ms - change.suspected_at_ms)
+            for site in service.sites:
+                self._log.keep_lag((change.service_id, site.region_id), until_ms=until_ms)
+
     # -- office ------------------------------------------------------------------------------------
 
     def _gained(self, term: int, now_ms: int) -> None:
         self._term = term
         self._proposals.forget()
-        self._told_held = {}
+        self._held_news.forget()
+        self._unsent = []
         self._leases.gained(term, now_ms=now_ms)
         self._planner.gained(now_ms=now_ms)
         own = ReplicaReport(self._replica_id, self._failure_domain, 0, 0)
@@ -315,7 +317,7 @@ class Director:
         if report.readings is not None:
             self._round_trips.observe(report.region_id, report.readings.round_trips)
         if report.heard_by == self._replica_id and not self.is_leader:
-            self._unsent.append(report)
+            self._unsent.append((report, now_ms))
         if news:
             # Evidence that changed is acted on, or relayed, at once.
             self._next_tick_ms = now_ms
@@ -323,13 +325,17 @@ class Director:
         return ()
 
     def _relay(self, now_ms: int) -> list[Effect]:
-        reports, self._unsent = tuple(self._unsent), []
+        # It has waited here, and the leader dates it by its age.
+        reports = tuple(
+            replace(report, age_ms=report.age_ms + now_ms - at_ms) for report, at_ms in self._unsent
+        )
+        self._unsent = []
         self._relay_at_ms = now_ms + self._timing.relay_ms
         return [Relay(reports)]
 
     def _ticked(self, now_ms: int) -> tuple[Effect, ...]:
         if self._state.revision and self._round_trips.is_due(now_ms=now_ms):
-            return (Publish(self._table(now_ms)),)
+            return (self._publish(now_ms),)
         return ()
 
     # -- planning and proposing ------------------------------------------------------------------
@@ -340,29 +346,8 @@ class Director:
             self._state, self._court(), stamp, self._proposals.busy, now_ms=now_ms
         )
         effects = [self._propose(key, command) for key, command in proposals]
-        return [*self._news_of_held(), *effects]
-
-    def _news_of_held(self) -> list[Effect]:
-        """Say once why automation does not act, and again when the reason changes."""
-        news: list[Effect] = []
-        for group_id, refusal in sorted(self._planner.held.items()):
-            told = self._told_held.get(group_id)
-            if told is None or told.reason is not refusal.reason:
-                self._told_held[group_id] = refusal
-                news.append(
-                    Note(
-                        Rejected(
-                            self._state.applied_index,
-                            "StartRun",
-                            refusal.reason,
-                            refusal.message,
-                            (*refusal.metadata, ("groupId", group_id)),
-                        )
-                    )
-                )
-        for group_id in [each for each in self._told_held if each not in self._planner.held]:
-            del self._told_held[group_id]
-        return news
+        news = self._held_news.news(self._planner.held, applied_index=self._state.applied_index)
+        return [*news, *effects]
 
     def _propose(self, key: str, command: Command) -> Propose:
         assert self._term is not None, "only the leader proposes"

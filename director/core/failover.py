@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from director.core.commands import StageName
 from director.core.health import Court
+from director.core.ids import FencingToken
 from director.core.lease import LeaseBook
 from director.core.observation_log import LagSample
 from director.core.state import Group, State
@@ -78,9 +80,37 @@ def loss_bound_ms(
         # It promised; what it acknowledged came before the promise, and so before now.
         return max(0, bench.now_ms - covered_ms)
     home_ends_ms = bench.leases.stopped_at_ms(group.group_id, token)
+    if not bench.leases.is_in_office:
+        # Only the leader knows when it granted last; a follower's view shows a whole lease.
+        home_ends_ms = suspected_ms + bench.court.timing.lease_wait_ms
     if suspected_ms >= bench.now_ms:
         home_ends_ms = bench.now_ms  # nothing is wrong with the home; it will be asked to stop
     return max(0, home_ends_ms - covered_ms)
+
+
+def first_suspicion_ms(bench: Bench, group: Group, at_ms: int) -> int:
+    """When the last owner that may have written was first suspected, in director time.
+
+    An owner that was given up before it opened its gate wrote nothing: what may be lost is what its
+    predecessor wrote, and recovery has been going on since that one was suspected.
+
+    Args:
+        bench: The leader's view.
+        group: The group.
+        at_ms: Director time at which the present home was first suspected.
+    """
+    home, epoch = group.home, group.epoch
+    for run in reversed(bench.state.runs):
+        if run.group_id != group.group_id or run.stage is not StageName.ABORTED:
+            continue
+        if home is None or (run.target, run.source_epoch + 1) != (home, epoch):
+            continue
+        token = FencingToken(bench.state.generation, epoch)
+        has_served = bench.leases.was_granted(group.group_id, token)
+        if has_served or bench.court.log.is_gate_open(home, group.group_id, token):
+            break
+        home, epoch, at_ms = run.source, run.source_epoch, min(at_ms, run.suspected_at_ms)
+    return at_ms
 
 
 def covered_through_ms(samples: tuple[LagSample, ...], until_ms: int) -> int | None:

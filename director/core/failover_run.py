@@ -10,7 +10,13 @@ from typing import TypeAlias
 
 from director.core.commands import AbortRun, AdvanceRun, RunKind, StageName, Stamp
 from director.core.failover import Bench, covered_through_ms, standing
-from director.core.health import Cause, Judgement, judge
+from director.core.health import (
+    SILENT_DIRECTORS_MIN,
+    Cause,
+    Judgement,
+    judge,
+    silent_domain_count,
+)
 from director.core.ids import FencingToken
 from director.core.state import Group, Run
 from director.core.topology import ServiceSpec
@@ -94,21 +100,27 @@ def remember(bench: Bench, service: ServiceSpec, run: Run, memory: Memory | None
 def _draining(view: RunView) -> Step | None:
     """A planned move waits until the target could take over with its copy nearly complete."""
     deadline_ms = view.bench.court.timing.switchover_deadline_ms
+    if _is_source_lost(view):
+        return view.abort("SOURCE_LOST", f"{view.run.source} failed; that is a failover's work")
     target = view.service.site(view.run.target)
     reason = None if target is None else standing(view.bench, view.service, target)
     if reason is not None or target is None:
         if view.here_ms >= deadline_ms:
             return view.abort("TARGET_LOST", f"{view.run.target} is not ready: {reason}")
         return None
+    return _follows_closely(view)
+
+
+def _follows_closely(view: RunView) -> Step | None:
     if not _tracks_lag(view):
         return view.advance("no replication lag is declared; nothing to wait for")
+    timing = view.bench.court.timing
     samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
     covered_ms = covered_through_ms(samples, view.bench.now_ms)
     # Writes stop only in the next stage, so it is enough that the copy follows closely now.
-    close_ms = view.bench.court.timing.staleness_bound_ms
-    if covered_ms is not None and view.bench.now_ms - covered_ms <= close_ms:
+    if covered_ms is not None and view.bench.now_ms - covered_ms <= timing.staleness_bound_ms:
         return view.advance(f"{view.run.target} is {view.bench.now_ms - covered_ms} ms behind")
-    if view.here_ms >= deadline_ms:
+    if view.here_ms >= timing.switchover_deadline_ms:
         behind = "by an unknown amount"
         if covered_ms is not None:
             behind = f"{view.bench.now_ms - covered_ms} ms"
@@ -124,6 +136,9 @@ def _confirming(view: RunView) -> Step | None:
         return lost
     if judgement.verdict in (Verdict.UP, Verdict.DEGRADED):
         return view.abort("EVIDENCE_RETRACTED", f"{view.run.source} is {judgement.verdict} again")
+    if judgement.cause is Cause.UNDECIDED:
+        # An agent that was silent beats again, or one that saw its service fail began anew.
+        return view.abort("EVIDENCE_RETRACTED", f"the agent of {view.run.source} is back")
     policy = view.bench.state.topology.policy(view.service.policy_id)
     if view.here_ms >= policy.hold_ms and _is_fresh_round(view, judgement):
         return view.advance(f"confirmed: {judgement.cause}")
@@ -150,9 +165,12 @@ def _is_fresh_round(view: RunView, judgement: Judgement) -> bool:
         case Cause.SELF_FAIL:
             heard_ms = view.bench.court.log.last_heard_ms(view.run.source)
             return heard_ms is not None and heard_ms > view.memory.since_ms
-        case Cause.SILENT:
+        case Cause.SILENT | Cause.NEVER_HEARD:
             # The run began only after the lease ran out; one more beat's time without a beat.
-            return view.here_ms >= heartbeat_ms
+            court = view.bench.court
+            silent = silent_domain_count(court, view.run.source, now_ms=view.bench.now_ms)
+            agreed = min(SILENT_DIRECTORS_MIN, len(set(court.domains.values())))
+            return view.here_ms >= heartbeat_ms and silent >= agreed
         case _:
             return False
 
@@ -169,20 +187,37 @@ def _fencing(view: RunView) -> Step | None:
         view.memory.stopped_ms = view.bench.now_ms
     if view.run.kind is RunKind.FAILOVER or not _tracks_lag(view):
         return view.advance(how)
-    # A planned move loses nothing: the copy must cover everything up to the stop.
+    return _has_every_write(view, how, view.memory.stopped_ms)
+
+
+def _has_every_write(view: RunView, how: str, stopped_ms: int) -> Step | None:
+    """A planned move loses nothing: the copy must cover everything up to the stop."""
+    if not _has_promised(view) and _is_source_lost(view):
+        # It ran to the end of its lease unheard, so no copy can know that it has every write.
+        return view.abort("SOURCE_LOST", f"{view.run.source} failed before it promised to stop")
     samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
     covered_ms = covered_through_ms(samples, view.bench.now_ms)
-    if covered_ms is not None and covered_ms >= view.memory.stopped_ms:
+    if covered_ms is not None and covered_ms >= stopped_ms:
         return view.advance(f"{how}; {view.run.target} has every write")
     if view.here_ms >= view.bench.court.timing.switchover_deadline_ms:
         return view.abort("LAG", f"{view.run.target} did not catch up after the stop")
     return None
 
 
+def _is_source_lost(view: RunView) -> bool:
+    record = view.bench.state.verdicts.get((view.run.service_id, view.run.source))
+    return record is not None and record.verdict in (Verdict.DOWN, Verdict.UNKNOWN)
+
+
+def _has_promised(view: RunView) -> bool:
+    token = FencingToken(view.bench.state.generation, view.run.source_epoch)
+    return view.bench.leases.is_demoted(view.run.group_id, token, view.bench.court.log)
+
+
 def _stopped(view: RunView) -> str | None:
     token = FencingToken(view.bench.state.generation, view.run.source_epoch)
     leases, group_id = view.bench.leases, view.run.group_id
-    if leases.is_demoted(group_id, token, view.bench.court.log):
+    if _has_promised(view):
         return f"{view.run.source} confirmed that it stopped"
     if view.bench.now_ms >= leases.stopped_at_ms(group_id, token):
         return f"the lease of {view.run.source} ran out"

@@ -78,12 +78,12 @@ class _Silence:
 
 @dataclass(frozen=True, slots=True)
 class _Accusation:
-    """What the peers say."""
+    """What the peers say. ``streaks_ms``: how long each accusing domain has seen it fail."""
 
     evidence: tuple[Evidence, ...]
     domain_count: int
     accusers: tuple[tuple[RegionId, int], ...]
-    for_ms: int
+    streaks_ms: tuple[int, ...]
 
 
 def judge(  # noqa: PLR0911 - one per rule, in order of strength
@@ -96,7 +96,8 @@ def judge(  # noqa: PLR0911 - one per rule, in order of strength
     silence = _silence(court, region_id, now_ms=now_ms)
     accusation = _accusation(court, service, pair, now_ms=now_ms)
     evidence = (_own_evidence(own), *silence.evidence, *accusation.evidence)
-    bad_for_ms = max(accusation.for_ms, 0 if silence.is_heard else silence.for_ms)
+    streaks_ms = (*accusation.streaks_ms, *(() if silence.is_heard else (silence.for_ms,)))
+    bad_for_ms = _bad_for_ms(sorted(streaks_ms), service)
     passing = None if own is None else own[0]
 
     def verdict(verdict: Verdict, cause: Cause) -> Judgement:
@@ -197,12 +198,14 @@ def _accusation(court: Court, service: ServiceSpec, pair: Pair, *, now_ms: int) 
             fails_for_ms[domain] = max(streak_ms, fails_for_ms.get(domain, 0))
             rounds = accusers.get(region.region_id, 0)
             accusers[region.region_id] = max(rounds, word.reading.round_count)
-    for_ms = _bad_for_ms(sorted(fails_for_ms.values()), service)
-    return _Accusation(tuple(evidence), len(fails_for_ms), tuple(sorted(accusers.items())), for_ms)
+    streaks_ms = tuple(fails_for_ms[domain] for domain in sorted(fails_for_ms))
+    return _Accusation(
+        tuple(evidence), len(fails_for_ms), tuple(sorted(accusers.items())), streaks_ms
+    )
 
 
 def _bad_for_ms(streaks_ms: list[int], service: ServiceSpec) -> int:
-    """How long ago the present trouble began, by the streaks of the accusers, shortest first.
+    """How long ago the present trouble began, by the streaks of bad signs, shortest first.
 
     The earliest sign counts, but not one from long before the others: a path that has been broken
     for an hour says nothing of when the region failed. Observers of one fault begin to fail within

@@ -78,6 +78,11 @@ class LeaseBook:
         """Whether this book knows who may act; without an office it knows nothing."""
         return self._term is not None
 
+    def was_granted(self, group_id: GroupId, token: FencingToken) -> bool:
+        """Whether anybody was granted a lease on ``token`` in this office."""
+        grant = self._grants.get(group_id)
+        return grant is not None and grant.token == token
+
     def note_epoch(
         self, group_id: GroupId, token: FencingToken, *, has_older_stopped: bool, now_ms: int
     ) -> None:

@@ -36,7 +36,7 @@ from director.core.safety import (
     VELOCITY_WINDOW_MS,
     Refusal,
     drain_refusal,
-    force_down_refusal,
+    override_refusal,
     withholding_rule,
 )
 from director.core.state import (
@@ -46,7 +46,7 @@ from director.core.state import (
     State,
     VerdictRecord,
 )
-from director.routing.table import Override, RegionId, ServiceId, ServiceMode, Verdict
+from director.routing.table import RegionId, ServiceId, ServiceMode, Verdict
 
 Applied: TypeAlias = tuple[State, Event]
 
@@ -197,10 +197,9 @@ def _set_override(state: State, index: int, command: SetOverride) -> Applied:
         return reject(state, index, command, service_not_found(state, command.service_id))
     if service.site(command.region_id) is None:
         return reject(state, index, command, region_not_found(state, command.region_id))
-    if command.override is Override.FORCE_DOWN:
-        refusal = force_down_refusal(state, command.service_id, command.region_id)
-        if refusal is not None:
-            return reject(state, index, command, refusal)
+    refusal = override_refusal(state, command.service_id, command.region_id, command.override)
+    if refusal is not None:
+        return reject(state, index, command, refusal)
     pair = (command.service_id, command.region_id)
     overrides = {key: value for key, value in state.overrides.items() if key != pair}
     if command.override is not None:

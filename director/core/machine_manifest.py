@@ -7,7 +7,7 @@ from director.core.commands import ApplyManifest
 from director.core.events import Event, ManifestApplied, Rejected
 from director.core.ids import GroupId
 from director.core.reasons import Reason
-from director.core.safety import Refusal, Rule
+from director.core.safety import Refusal, Rule, removal_refusal
 from director.core.state import Group, State
 from director.core.topology import Topology
 
@@ -25,20 +25,28 @@ def apply_manifest(state: State, index: int, command: ApplyManifest) -> tuple[St
             command.stamp.request_id,
         )
     groups, retired = _groups_after(state, command.topology)
-    pairs = {
-        (service.service_id, site.region_id)
-        for service in command.topology.services
-        for site in service.sites
-    }
-    regions = {region.region_id for region in command.topology.regions}
     state = replace(
-        state,
+        _with_topology(state, command.topology),
         revision=state.revision + 1,
         changed_index=index,
-        topology=command.topology,
         manifest_source=command.source,
         groups=groups,
         retired_epochs=retired,
+    )
+    return state, ManifestApplied(index, state.revision, command.stamp.request_id)
+
+
+def _with_topology(state: State, topology: Topology) -> State:
+    """Put the topology in force and forget what was known of regions and sites that are gone."""
+    pairs = {
+        (service.service_id, site.region_id)
+        for service in topology.services
+        for site in service.sites
+    }
+    regions = {region.region_id for region in topology.regions}
+    return replace(
+        state,
+        topology=topology,
         verdicts=MappingProxyType(
             {pair: record for pair, record in state.verdicts.items() if pair in pairs}
         ),
@@ -47,7 +55,6 @@ def apply_manifest(state: State, index: int, command: ApplyManifest) -> tuple[St
         ),
         drained_regions=tuple(each for each in state.drained_regions if each in regions),
     )
-    return state, ManifestApplied(index, state.revision, command.stamp.request_id)
 
 
 def manifest_refusal(state: State, command: ApplyManifest) -> Refusal | None:
@@ -69,7 +76,7 @@ def manifest_refusal(state: State, command: ApplyManifest) -> Refusal | None:
         refusal = _group_refusal(state, after, group)
         if refusal is not None:
             return refusal
-    return None
+    return removal_refusal(state, _with_topology(state, after))
 
 
 def _group_refusal(state: State, after: Topology, group: Group) -> Refusal | None:

@@ -68,7 +68,7 @@ def grant_ownership(state: State, index: int, command: GrantOwnership) -> tuple[
         )
     group = _granted(group, command.home, index, state.now_ms)
     group = replace(group, serving=command.home)
-    state = replace(_with_group(state, group), changed_index=index)
+    state = _with_group(state, group, index)
     return state, OwnershipGranted(index, group.group_id, command.home, state.token(group))
 
 
@@ -108,8 +108,7 @@ def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event
         index=index,
         evidence=command.evidence,
     )
-    runs = _kept((*state.runs, run))
-    state = replace(state, runs=runs, run_count=number, changed_index=index)
+    state = replace(state, runs=_kept((*state.runs, run)), run_count=number)
     return state, RunStarted(
         index,
         run.run_id,
@@ -158,7 +157,7 @@ def advance_run(state: State, index: int, command: AdvanceRun) -> tuple[State, E
     run = replace(run, ledger=(*run.ledger, spent))
     if command.stage is StageName.VERIFYING:
         run = replace(run, measured_rto_ms=state.now_ms - run.suspected_at_ms)
-    state = replace(_with_run(_with_group(state, group), run), changed_index=index)
+    state = _with_run(_with_group(state, group, index), run)
     if command.stage is StageName.SETTLED:
         state = _settled(state, run)
     return state, RunAdvanced(index, run.run_id, run.stage, token, command.note)
@@ -181,23 +180,30 @@ def _grant_refusal(state: State, run: Run, group: Group) -> Refusal | None:
     return None
 
 
+def abort_refusal(run: Run) -> Refusal | None:
+    """Say why ``run`` can no longer be taken back, or None if it can."""
+    if run.stage in _ABORTABLE:
+        return None
+    stage = (("stage", str(run.stage)),)
+    if not run.is_active:
+        return Refusal(Reason.STALE_STAGE, f"{run.run_id} has ended: it is {run.stage}", stage)
+    return Refusal(
+        Reason.STALE_STAGE,
+        f"{run.run_id} is {run.stage}: {run.target} owns already; move it back with a switchover "
+        "instead",
+        stage,
+    )
+
+
 def abort_run(state: State, index: int, command: AbortRun) -> tuple[State, Event]:
     """End a run. Whoever may have been fenced gets a fresh epoch, so that somebody owns."""
     run = state.run(command.run_id)
     refusal = _stage_refusal(run, command.run_id, command.expected_stage)
     if refusal is not None or run is None:
         return _reject(state, index, command, refusal or _no_run(command.run_id))
-    if run.stage not in _ABORTABLE:
-        return _reject(
-            state,
-            index,
-            command,
-            Refusal(
-                Reason.STALE_STAGE,
-                f"{run.run_id} is {run.stage}: {run.target} owns already; move it back with a "
-                "switchover instead",
-            ),
-        )
+    refusal = abort_refusal(run)
+    if refusal is not None:
+        return _reject(state, index, command, refusal)
     token: FencingToken | None = None
     group = state.group(run.group_id)
     assert group is not None, "a manifest cannot take the group of an active run away"
@@ -217,7 +223,7 @@ def abort_run(state: State, index: int, command: AbortRun) -> tuple[State, Event
         ended_wall_ms=command.stamp.wall_ms,
         notes=(*run.notes, command.note or command.cause),
     )
-    state = replace(_with_run(_with_group(state, group), ended), changed_index=index)
+    state = _with_run(_with_group(state, group, index), ended)
     return state, RunAborted(index, run.run_id, command.cause, token, command.stamp.request_id)
 
 
@@ -254,12 +260,14 @@ def _granted(group: Group, home: RegionId, index: int, now_ms: int) -> Group:
     )
 
 
-def _with_group(state: State, group: Group) -> State:
+def _with_group(state: State, group: Group, index: int) -> State:
     before = state.group(group.group_id)
+    if group is before:
+        return state  # routes stay as they are
     assert before is not None, "groups are made by manifests only"
     assert group.epoch >= before.epoch, "epochs only rise (A2)"
     groups = tuple(group if each.group_id == group.group_id else each for each in state.groups)
-    return replace(state, groups=groups)
+    return replace(state, groups=groups, changed_index=index)
 
 
 def _with_run(state: State, run: Run) -> State:

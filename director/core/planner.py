@@ -8,7 +8,7 @@ Cost matters: most calls find nothing to do. Pairs of service and region are jud
 evidence changed or while they are in doubt, never all of them at every tick.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from director.core.commands import (
@@ -17,17 +17,23 @@ from director.core.commands import (
     RecordVerdicts,
     RunKind,
     Stamp,
-    StartRun,
     VerdictChange,
 )
-from director.core.failover import Bench, Candidate, candidates, standing
+from director.core.failover import Bench, standing
 from director.core.failover_run import Memory, RunView, next_step, remember
-from director.core.health import Cause, Court, Judgement, judge, silent_domain_count
+from director.core.health import (
+    SILENT_DIRECTORS_MIN,
+    Cause,
+    Court,
+    Judgement,
+    judge,
+    silent_domain_count,
+)
 from director.core.ids import GroupId, RunId
 from director.core.lease import LeaseBook
+from director.core.moves import Trigger, start
 from director.core.observation_log import Pair
-from director.core.reasons import Reason
-from director.core.safety import Refusal, start_refusal, withholding_rule
+from director.core.safety import Refusal, withholding_rule
 from director.core.state import Group, Run, State, VerdictRecord
 from director.core.topology import ServiceSpec, Topology
 from director.routing.table import Override, RegionId, ServiceId, Verdict
@@ -35,24 +41,13 @@ from director.routing.table import Override, RegionId, ServiceId, Verdict
 # One entry of the log stays far below the engine's limit, and applying it below a few
 # milliseconds, however many services a lost region had.
 _CHANGES_PER_COMMAND_MAX = 200
-# Fewer failure domains than this among the replicas cannot lose one and still decide safely.
-_DOMAINS_FOR_AUTOMATION_MIN = 3
+# Nothing tells when an accuser falls silent; its word grows old meanwhile.
+_SWEEP_MS = 1_000
 
 Proposal: TypeAlias = tuple[str, Command]
 """A command with the key of what it is about: one proposal per key is under way at a time."""
 
 VERDICTS_KEY = "verdicts"
-
-
-@dataclass(slots=True)
-class _Trigger:
-    """Why a group is to be moved."""
-
-    kind: RunKind
-    reason: str
-    suspected_at_ms: int
-    record: VerdictRecord | None
-    automatic: bool
 
 
 class Planner:
@@ -67,6 +62,7 @@ class Planner:
         self._memories: dict[RunId, Memory] = {}
         self._services: dict[ServiceId, ServiceSpec] = {}
         self._topology: Topology | None = None
+        self._swept_at_ms = 0
         self.held: dict[GroupId, Refusal] = {}
 
     def gained(self, *, now_ms: int) -> None:
@@ -89,6 +85,7 @@ class Planner:
         bench = Bench(state, court, self._leases, now_ms)
         proposals: list[Proposal] = []
         self._look_for_silence(court, now_ms=now_ms)
+        self._sweep(state, now_ms=now_ms)
         if VERDICTS_KEY not in busy:
             changes = self._verdict_changes(bench, stamp)
             if changes:
@@ -132,6 +129,14 @@ class Planner:
                     for service in self._topology.services
                     if service.site(region.region_id) is not None
                 )
+
+    def _sweep(self, state: State, *, now_ms: int) -> None:
+        """Look again at every verdict that is not UP: evidence also goes by growing old."""
+        if now_ms - self._swept_at_ms >= _SWEEP_MS:
+            self._swept_at_ms = now_ms
+            self._attention.update(
+                pair for pair, record in state.verdicts.items() if record.verdict is not Verdict.UP
+            )
 
     def _verdict_changes(self, bench: Bench, stamp: Stamp) -> tuple[VerdictChange, ...]:
         looked_at = self._attention | bench.court.log.take_dirty()
@@ -203,7 +208,7 @@ class Planner:
         if group.home is None:
             return self._first_grant(bench, group, service, stamp)
         trigger = self._trigger(bench, group, group.home, stamp)
-        started = None if trigger is None else _start(bench, group, service, trigger, stamp)
+        started = None if trigger is None else start(bench, group, service, trigger, stamp)
         if isinstance(started, Refusal):
             self.held[group.group_id] = started
             return None
@@ -224,99 +229,54 @@ class Planner:
                 return None  # the preferred region may only be starting
         return None
 
-    def _trigger(self, bench: Bench, group: Group, home: RegionId, stamp: Stamp) -> _Trigger | None:
+    def _trigger(self, bench: Bench, group: Group, home: RegionId, stamp: Stamp) -> Trigger | None:
         pair = (group.service_id, home)
         record = bench.state.verdicts.get(pair)
         override = bench.state.overrides.get(pair)
         if override is Override.FORCE_DOWN:
-            return _Trigger(
+            return Trigger(
                 RunKind.FAILOVER, f"{home} is forced down", stamp.at_ms, record, automatic=False
             )
-        if record is not None and record.verdict is Verdict.DOWN and override is None:
-            reason = f"{home} is DOWN: {record.reason}"
-            return _Trigger(
-                RunKind.FAILOVER, reason, record.suspected_at_ms, record, automatic=True
-            )
-        if home in bench.state.drained_regions:
-            return _Trigger(
+        # Forced up, it stays where it is: an operator's word outranks every verdict.
+        if record is not None and override is None:
+            reason = self._lost_reason(bench, group, home, record)
+            if reason:
+                return Trigger(
+                    RunKind.FAILOVER, reason, record.suspected_at_ms, record, automatic=True
+                )
+        is_well = record is None or record.verdict in (Verdict.UP, Verdict.DEGRADED)
+        if home in bench.state.drained_regions and (is_well or override is Override.FORCE_UP):
+            return Trigger(
                 RunKind.SWITCHOVER, f"{home} is drained", stamp.at_ms, record, automatic=False
-            )
-        if record is not None and self._is_lapsed(bench, group, home, record):
-            reason = f"{home} is silent and its lease ran out"
-            return _Trigger(
-                RunKind.FAILOVER, reason, record.suspected_at_ms, record, automatic=True
             )
         return None
 
-    def _is_lapsed(self, bench: Bench, group: Group, home: RegionId, record: VerdictRecord) -> bool:
+    def _lost_reason(
+        self, bench: Bench, group: Group, home: RegionId, record: VerdictRecord
+    ) -> str:
+        """Say why the home is lost, by its verdict and by what is seen at this moment, or "".
+
+        A verdict outlives its evidence (hysteresis): a run that began on the verdict alone would
+        find nothing to confirm, end, and begin again.
+        """
+        if record.verdict not in (Verdict.DOWN, Verdict.UNKNOWN):
+            return ""
+        service = self._services[group.service_id]
+        judgement = judge(bench.court, service, home, now_ms=bench.now_ms)
+        if record.verdict is Verdict.DOWN and judgement.verdict is Verdict.DOWN:
+            return f"{home} is DOWN: {judgement.cause}"
+        is_silent = judgement.cause in (Cause.SILENT, Cause.NEVER_HEARD)
+        if is_silent and self._has_lapsed(bench, group, home):
+            return f"{home} is silent and its lease ran out"
+        return ""
+
+    def _has_lapsed(self, bench: Bench, group: Group, home: RegionId) -> bool:
         """Whether nobody can renew the home's lease any more, and it has provably ended (ADR 3)."""
-        if record.verdict is not Verdict.UNKNOWN or record.reason != Cause.SILENT:
-            return False
         silent = silent_domain_count(bench.court, home, now_ms=bench.now_ms)
-        domains = set(bench.court.domains.values())
-        if silent < min(2, len(domains)):
+        if silent < min(SILENT_DIRECTORS_MIN, len(set(bench.court.domains.values()))):
             return False
         token = bench.state.token(group)
         return bench.now_ms >= self._leases.stopped_at_ms(group.group_id, token)
-
-
-def _start(
-    bench: Bench, group: Group, service: ServiceSpec, trigger: _Trigger, stamp: Stamp
-) -> StartRun | Refusal:
-    """Start a run if every rule allows it; otherwise say why not, for people."""
-    if trigger.automatic:
-        limit = automation_limit(bench.court, service)
-        if limit is not None:
-            return limit
-    suspected_ms = bench.now_ms - max(0, stamp.at_ms - trigger.suspected_at_ms)
-    found = candidates(
-        bench, service, group, suspected_ms=suspected_ms, automatic=trigger.automatic
-    )
-    if not found or found[0].ineligible is not None:
-        return no_target(service, found)
-    best = found[0]
-    command = StartRun(
-        replace(stamp, reason=trigger.reason),
-        trigger.kind,
-        group.group_id,
-        best.region_id,
-        group.epoch,
-        trigger.automatic,
-        suspected_at_ms=trigger.suspected_at_ms,
-        loss_bound_ms=best.loss_bound_ms,
-        evidence=() if trigger.record is None else trigger.record.evidence,
-    )
-    # Director time goes on between entries; the machine will see the stamp's.
-    at_now = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))
-    return start_refusal(at_now, command) or command
-
-
-def automation_limit(court: Court, service: ServiceSpec) -> Refusal | None:
-    """Say why the director must not move ``service`` by itself, or None if it may."""
-    domains = sorted(set(court.domains.values()))
-    if len(domains) < _DOMAINS_FOR_AUTOMATION_MIN:
-        return Refusal(
-            Reason.AUTOMATION_OFF,
-            f"the directors run in {len(domains)} failure domains ({', '.join(domains)}); "
-            f"automatic failover needs {_DOMAINS_FOR_AUTOMATION_MIN}",
-        )
-    if not service.gated:
-        return Refusal(
-            Reason.AUTOMATION_OFF,
-            f"{service.service_id} does not ask the gate before it writes, so its old owner cannot "
-            "be fenced; move it by hand",
-        )
-    return None
-
-
-def no_target(service: ServiceSpec, found: tuple[Candidate, ...]) -> Refusal:
-    """Say that no region may take over, with the reason for each."""
-    reasons = "; ".join(f"{each.region_id}: {each.ineligible}" for each in found)
-    return Refusal(
-        Reason.NO_ELIGIBLE_REGION,
-        f"no region may take {service.service_id} over ({reasons or 'it has no other site'})",
-        tuple((each.region_id, str(each.ineligible)) for each in found),
-    )
 
 
 def _is_new_down(state: State, pair: Pair, record: VerdictRecord | None, stamp: Stamp) -> bool:

@@ -13,7 +13,7 @@ from director.core.commands import (
     Stamp,
     StartRun,
 )
-from director.core.failover import Bench, Candidate, Ineligible, candidates
+from director.core.failover import Bench, Candidate, Ineligible, candidates, first_suspicion_ms
 from director.core.inputs import (
     AbortAsked,
     Ask,
@@ -24,12 +24,13 @@ from director.core.inputs import (
 )
 from director.core.machine import region_not_found, service_not_found
 from director.core.machine_manifest import manifest_refusal
-from director.core.planner import no_target
+from director.core.machine_runs import abort_refusal
+from director.core.moves import no_target
 from director.core.reasons import Reason
-from director.core.safety import Refusal, drain_refusal, force_down_refusal, start_refusal
+from director.core.safety import Refusal, drain_refusal, override_refusal, start_refusal
 from director.core.state import Group, State
 from director.core.topology import ServiceSpec
-from director.routing.table import Override, RegionId, ServiceMode, Verdict
+from director.routing.table import RegionId, ServiceMode, Verdict
 
 Decision: TypeAlias = Command | Refusal
 
@@ -57,16 +58,20 @@ def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:
         case MoveAsked():
             return _move(bench, state, ask, stamp)
         case AbortAsked():
-            run = state.run(ask.run_id)
-            if run is None:
-                return Refusal(Reason.FAILOVER_NOT_FOUND, f"there is no failover {ask.run_id}")
-            return AbortRun(stamp, run.run_id, run.stage, "CANCELLED", stamp.reason)
+            return _abort(state, ask, stamp)
         case DrainAsked():
             return _drain(state, ask, stamp)
         case OverrideAsked():
             return _override(state, ask, stamp)
         case _:
             assert_never(ask)
+
+
+def _abort(state: State, ask: AbortAsked, stamp: Stamp) -> Decision:
+    run = state.run(ask.run_id)
+    if run is None:
+        return Refusal(Reason.FAILOVER_NOT_FOUND, f"there is no failover {ask.run_id}")
+    return abort_refusal(run) or AbortRun(stamp, run.run_id, run.stage, "CANCELLED", stamp.reason)
 
 
 def _drain(state: State, ask: DrainAsked, stamp: Stamp) -> Decision:
@@ -83,9 +88,7 @@ def _override(state: State, ask: OverrideAsked, stamp: Stamp) -> Decision:
         return service_not_found(state, ask.service_id)
     if service.site(ask.region_id) is None:
         return region_not_found(state, ask.region_id)
-    refusal = None
-    if ask.override is Override.FORCE_DOWN:
-        refusal = force_down_refusal(state, ask.service_id, ask.region_id)
+    refusal = override_refusal(state, ask.service_id, ask.region_id, ask.override)
     return refusal or SetOverride(stamp, ask.service_id, ask.region_id, ask.override)
 
 
@@ -126,6 +129,8 @@ def _start(
     service, group = of
     assert group.home is not None, "checked by the caller"
     suspected_at_ms = _suspected_at_ms(state, service, group.home, stamp)
+    if suspected_at_ms < stamp.at_ms:
+        suspected_at_ms = first_suspicion_ms(bench, group, suspected_at_ms)
     suspected_ms = bench.now_ms - (stamp.at_ms - suspected_at_ms)
     found = candidates(bench, service, group, suspected_ms=suspected_ms, automatic=False)
     chosen = _chosen(service, group, ask, found)

@@ -1,7 +1,9 @@
 """Compiles the replicated state into the route table that every front, agent and client uses."""
 
-from director.core.state import State
-from director.core.topology import ServiceSpec
+from dataclasses import dataclass
+
+from director.core.state import Group, State
+from director.core.topology import ServiceSpec, SiteSpec
 from director.routing.table import (
     Region,
     RegionId,
@@ -14,8 +16,25 @@ from director.routing.table import (
 )
 
 
-def compile_table(state: State, measured: tuple[RoundTrip, ...]) -> RouteTable:
-    """Return the routes of ``state``. A measured round trip wins over a declared one."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A table with the state it was compiled from, to compile the next one from."""
+
+    state: State
+    table: RouteTable
+
+
+def compile_table(
+    state: State, measured: tuple[RoundTrip, ...], before: Compiled | None = None
+) -> RouteTable:
+    """Return the routes of ``state``. A measured round trip wins over a declared one.
+
+    Args:
+        state: What is replicated.
+        measured: Round trips between regions.
+        before: The table before this one. Services of which nothing changed since are taken over
+            from it: when a region is lost, each of its services changes twice within a second.
+    """
     regions = tuple(
         Region(
             each.region_id,
@@ -32,8 +51,35 @@ def compile_table(state: State, measured: tuple[RoundTrip, ...]) -> RouteTable:
         state.revision,
         regions,
         _round_trips(state, measured),
-        tuple(_service_route(state, each) for each in state.topology.services),
+        _service_routes(state, before),
     )
+
+
+def _service_routes(state: State, before: Compiled | None) -> tuple[ServiceRoute, ...]:
+    groups = {group.service_id: group for group in state.groups}
+    if before is None or before.state.topology is not state.topology:
+        return tuple(
+            _service_route(state, each, groups.get(each.service_id))
+            for each in state.topology.services
+        )
+    was = before.state
+    changed = {
+        service_id
+        for now, then in ((state.verdicts, was.verdicts), (state.overrides, was.overrides))
+        if now is not then
+        for service_id, region_id in now.keys() | then.keys()
+        if now.get((service_id, region_id)) is not then.get((service_id, region_id))
+    }
+    groups_before = {group.service_id: group for group in was.groups}
+    routes = []
+    for service, route in zip(state.topology.services, before.table.services, strict=True):
+        service_id = service.service_id
+        group = groups.get(service_id)
+        if service_id in changed or group is not groups_before.get(service_id):
+            routes.append(_service_route(state, service, group))
+        else:
+            routes.append(route)
+    return tuple(routes)
 
 
 def _round_trips(state: State, measured: tuple[RoundTrip, ...]) -> tuple[RoundTrip, ...]:
@@ -48,8 +94,7 @@ def _round_trips(state: State, measured: tuple[RoundTrip, ...]) -> tuple[RoundTr
     return tuple((*pair, rtt_us) for pair, rtt_us in sorted(known.items()))
 
 
-def _service_route(state: State, service: ServiceSpec) -> ServiceRoute:
-    group = next((state.group(group_id) for group_id in service.group_ids), None)
+def _service_route(state: State, service: ServiceSpec, group: Group | None) -> ServiceRoute:
     is_owned = group is not None and group.home is not None
     return ServiceRoute(
         service.service_id,
@@ -60,21 +105,19 @@ def _service_route(state: State, service: ServiceSpec) -> ServiceRoute:
         service.routing.all_unhealthy,
         service.routing.sticky,
         service.residency,
-        tuple(_site(state, service, site.region_id) for site in service.sites),
+        tuple(_site(state, service, site) for site in service.sites),
         owner=None if group is None else group.serving,
         generation=state.generation if is_owned else 0,
         epoch=group.epoch if group is not None and is_owned else 0,
     )
 
 
-def _site(state: State, service: ServiceSpec, region_id: RegionId) -> Site:
-    spec = service.site(region_id)
-    assert spec is not None, "the caller iterates over the service's own sites"
-    pair = (service.service_id, region_id)
+def _site(state: State, service: ServiceSpec, spec: SiteSpec) -> Site:
+    pair = (service.service_id, spec.region_id)
     record = state.verdicts.get(pair)
     is_active_active = service.mode is ServiceMode.ACTIVE_ACTIVE
     return Site(
-        region_id,
+        spec.region_id,
         spec.priority,
         spec.weight,
         spec.endpoints,

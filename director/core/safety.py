@@ -48,6 +48,29 @@ def is_serving(state: State, service: ServiceSpec, region_id: RegionId) -> bool:
     return record is None or record.verdict is not Verdict.DOWN or record.withheld != ""
 
 
+def is_healthy(state: State, service: ServiceSpec, region_id: RegionId) -> bool:
+    """Whether routing would use the site for its health, not because a rule withholds a DOWN."""
+    if not is_serving(state, service, region_id):
+        return False
+    pair = (service.service_id, region_id)
+    record = state.verdicts.get(pair)
+    is_down = record is not None and record.verdict is Verdict.DOWN
+    return not is_down or state.overrides.get(pair) is Override.FORCE_UP
+
+
+def _serving_min(state: State, service: ServiceSpec) -> int:
+    # A policy may not say that none is enough (R1).
+    return max(1, state.topology.policy(service.policy_id).serving_regions_min)
+
+
+def _healthy_elsewhere(state: State, service: ServiceSpec, region_id: RegionId) -> list[RegionId]:
+    return [
+        site.region_id
+        for site in service.sites
+        if site.region_id != region_id and is_healthy(state, service, site.region_id)
+    ]
+
+
 def withholding_rule(state: State, service_id: ServiceId, region_id: RegionId) -> str:
     """Name the rule that keeps a DOWN site of an active-active service in service, or "".
 
@@ -56,13 +79,7 @@ def withholding_rule(state: State, service_id: ServiceId, region_id: RegionId) -
     service = state.topology.service(service_id)
     if service is None or service.mode is ServiceMode.ACTIVE_PASSIVE:
         return ""
-    others = [
-        site.region_id
-        for site in service.sites
-        if site.region_id != region_id and is_serving(state, service, site.region_id)
-    ]
-    serving_min = state.topology.policy(service.policy_id).serving_regions_min
-    if len(others) < serving_min:
+    if len(_healthy_elsewhere(state, service, region_id)) < _serving_min(state, service):
         return Rule.NEVER_LAST
     removed = {
         each.region_id
@@ -85,11 +102,46 @@ def drain_refusal(state: State, region_id: RegionId) -> Refusal | None:
     return None
 
 
-def force_down_refusal(state: State, service_id: ServiceId, region_id: RegionId) -> Refusal | None:
-    """Say why a site may not be forced down, or None if it may (R2)."""
+def override_refusal(
+    state: State, service_id: ServiceId, region_id: RegionId, override: Override | None
+) -> Refusal | None:
+    """Say why an operator's verdict may not be set or cleared (None), or None if it may (R2).
+
+    A site that serves only because it is forced up goes out with the operator's word.
+    """
     service = state.topology.service(service_id)
     assert service is not None, "the caller looked the service up"
-    return _withdrawal_refusal(state, service, region_id, "forcing down")
+    pair = (service_id, region_id)
+    match override:
+        case Override.FORCE_DOWN:
+            return _withdrawal_refusal(state, service, region_id, "forcing down")
+        case Override.FORCE_UP:
+            return None
+        case None:
+            record = state.verdicts.get(pair)
+            is_out = record is not None and record.verdict is Verdict.DOWN and not record.withheld
+            if state.overrides.get(pair) is not Override.FORCE_UP or not is_out:
+                return None
+            doing = "clearing the override of"
+            return _withdrawal_refusal(state, service, region_id, doing)
+
+
+def removal_refusal(state: State, after: State) -> Refusal | None:
+    """Say why documents may not take a service's sites away now, or None if they may (R2, C7).
+
+    Args:
+        state: What is in force.
+        after: The same with the documents in force, and what is known of sites that stay.
+    """
+    for service in after.topology.services:
+        before = state.topology.service(service.service_id)
+        if before is None:
+            continue
+        was = _healthy_elsewhere(state, before, RegionId(""))
+        left = _healthy_elsewhere(after, service, RegionId(""))
+        if len(left) < min(len(was), _serving_min(after, service)):
+            return _too_few(after, service, left, "applying the documents")
+    return None
 
 
 def _withdrawal_refusal(
@@ -97,24 +149,24 @@ def _withdrawal_refusal(
 ) -> Refusal | None:
     if not is_serving(state, service, region_id):
         return None
-    left = [
-        site.region_id
-        for site in service.sites
-        if site.region_id != region_id and is_serving(state, service, site.region_id)
-    ]
-    serving_min = state.topology.policy(service.policy_id).serving_regions_min
-    if len(left) >= max(1, serving_min):
+    left = _healthy_elsewhere(state, service, region_id)
+    if len(left) >= _serving_min(state, service):
         return None
+    return _too_few(state, service, left, f"{doing} {region_id}")
+
+
+def _too_few(state: State, service: ServiceSpec, left: list[RegionId], doing: str) -> Refusal:
+    least = _serving_min(state, service)
     names = ", ".join(left) or "none"
     return Refusal(
         Reason.SAFETY_RULE,
-        f"{doing} {region_id} would leave {service.service_id} with {len(left)} serving regions "
-        f"({names}); at least {max(1, serving_min)} must remain",
+        f"{doing} would leave {service.service_id} with {len(left)} healthy serving regions "
+        f"({names}); at least {least} must remain",
         (
             ("rule", Rule.NEVER_LAST),
             ("serviceId", service.service_id),
             ("servingCount", str(len(left))),
-            ("servingCountMin", str(max(1, serving_min))),
+            ("servingCountMin", str(least)),
         ),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from director.core.budget import predicted_rto
 from director.core.failover import Bench, Candidate, candidates
 from director.core.ids import FencingToken, RunId
-from director.core.planner import automation_limit
+from director.core.moves import automation_limit
 from director.core.safety import Refusal
 from director.core.state import Group
 from director.core.topology import Automation, ServiceSpec

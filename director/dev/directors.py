@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -152,7 +153,8 @@ class Directors:
         request = pb.StartSwitchoverRequest(
             service_id=service_id,
             target_region_id=target,
-            change=pb.Change(actor="drill", reason=reason),
+            # The call may be sent again after a silence; the id makes that one move.
+            change=pb.Change(request_id=uuid.uuid4().hex, actor="drill", reason=reason),
         )
         answer: pb.StartSwitchoverResponse = await self.call(
             lambda channel: rpc.FailoverServiceStub(channel).StartSwitchover(

@@ -51,7 +51,7 @@ CLIENTS = (
 )
 
 _POLL_SECONDS = 0.1
-_GUARD_SECONDS = 5.0
+_GUARD_SECONDS = 10.0
 # Detection, the lease and both deadlines of a run fit twice.
 _MOVE_SECONDS = 45.0
 _CLIENTS_SECONDS = 10.0
@@ -60,6 +60,8 @@ _RESTORE_SECONDS = 30.0
 _REFUSALS_WANTED = 10
 _HEARD_AGE_MS = 2_000
 _GUARDS_PER_LINE = 3
+# What fits on a line beside the service itself.
+_OTHER_SERVICES_MAX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +263,11 @@ class Drill:
     # -- clients -------------------------------------------------------------------------------
 
     async def _resolves(self) -> list[Resolve]:
-        """Ask for each client of the list where it is sent, for every service of the fleet."""
+        """Ask for each client of the list where it is sent, for the service and some others."""
         status = await self._directors.status()
-        services = [each.service_id for each in status.services]
+        mine = self._settings.service_id
+        others = [each.service_id for each in status.services if each.service_id != mine]
+        services = [mine, *others[:_OTHER_SERVICES_MAX]]
         wanted = [(ip, place, service) for ip, place in CLIENTS for service in services]
         return list(await asyncio.gather(*(self._resolve(*each) for each in wanted)))
 

@@ -49,6 +49,9 @@ class _Launch:
         plan = self._fleet.plan
         replicas = [each.replica_id for each in plan.replicas]
         started_at_ms = boot_ms()
+        self._fleet.start(replicas)
+        await self._until("the directors to listen", replicas, self._listening)
+        # Only now: an agent that finds nobody waits longer each time, up to seconds.
         self._fleet.start()
         leader = await self._until("a leader", replicas, self._leader)
         leader_after_ms = boot_ms() - started_at_ms
@@ -83,6 +86,16 @@ class _Launch:
             if found is not None:
                 return found
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _listening(self) -> bool | None:
+        for address in self._fleet.plan.api_addresses:
+            host, port = address.rsplit(":", 1)
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except OSError:
+                return None
+            writer.close()
+        return True
 
     async def _leader(self) -> pb.GetStatusResponse | None:
         statuses = (await self._directors.statuses()).values()

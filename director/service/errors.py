@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from director.core.reasons import Reason
 
-
 # Words of the storage layer for why a log can be used no longer.
 _REASON_BY_FAILURE = {
     "DISK_FULL": Reason.STORAGE_FULL,

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from regions.probes.outcome import ProbeOutcome
 
 OUTPUT_BYTES_MAX = 64 << 10
+# A killed program is gone at once, unless it hangs in the kernel; then nobody can wait for it.
+REAP_WAIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +55,71 @@ async def run(command: Sequence[str]) -> ExecAnswer:
         OSError: It cannot be started.
         OutputTooLongError: It printed more than ``OUTPUT_BYTES_MAX``.
     """
-    process = await asyncio.create_subprocess_exec(
+    loop = asyncio.get_running_loop()
+    transport, running = await loop.subprocess_exec(
+        lambda: _Running(loop),
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
     )
-    assert process.stdout is not None, "standard output is a pipe"
-    output = b""
-    is_over = False
     try:
-        while piece := await process.stdout.read(OUTPUT_BYTES_MAX + 1 - len(output)):
-            output += piece
-            if len(output) > OUTPUT_BYTES_MAX:
-                raise OutputTooLongError(f"printed more than {OUTPUT_BYTES_MAX} bytes")
-        returncode = await process.wait()
-        is_over = True
-        return ExecAnswer(returncode, output)
+        await running.over
+        returncode = transport.get_returncode()
+        assert returncode is not None, "a program that is over has ended"
+        return ExecAnswer(returncode, bytes(running.output))
     finally:
         # Not after an orderly end: the number of a group that is gone may be given to another.
-        if not is_over:
-            _kill_group(process.pid)
-        # Reaped here even when cancelled, or a zombie is left for each probe that took too long.
-        await asyncio.shield(process.wait())
-        _close(process)
+        if not running.is_over:
+            _kill_group(transport.get_pid())
+        # First the pipe: the loop waits for its end too, and a child of the program may hold it.
+        pipe = transport.get_pipe_transport(1)
+        if pipe is not None:
+            pipe.close()
+        # Also when cancelled, or a zombie is left for each probe that took too long.
+        await asyncio.wait((running.exited,), timeout=REAP_WAIT_S)
+        transport.close()
+
+
+class _Running(asyncio.SubprocessProtocol):
+    """Gathers what a program prints, and when it ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.output = bytearray()
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
+        self._is_closed = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the program ended by itself and nobody can print any more."""
+        return self._is_closed and self.exited.done()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        del fd
+        self.output += data
+        if len(self.output) > OUTPUT_BYTES_MAX and not self.over.done():
+            self.over.set_exception(
+                OutputTooLongError(f"printed more than {OUTPUT_BYTES_MAX} bytes")
+            )
+        del self.output[OUTPUT_BYTES_MAX:]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        del fd, exc
+        self._is_closed = True
+        self._maybe_end()
+
+    def process_exited(self) -> None:
+        if not self.exited.done():
+            self.exited.set_result(None)
+        self._maybe_end()
+
+    def _maybe_end(self) -> None:
+        if self.is_over and not self.over.done():
+            self.over.set_result(None)
 
 
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _close(process: asyncio.subprocess.Process) -> None:
-    # A pipe that was not read to its end stays open until its transport is closed.
-    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - no public way

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from director.client.channel import CHANNEL_OPTIONS
 from director.runtime.clock import boot_ms
 from trafficdirector.agent.v1 import agent_pb2, agent_pb2_grpc
 
@@ -63,8 +64,8 @@ class GateClient:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
-            options = [("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 500)]
-            with grpc.insecure_channel(self._address, options=options) as channel:
+            # The SDK's settings: gRPC's own wait after a refused connection outlasts a lease.
+            with grpc.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
                 stub = agent_pb2_grpc.GateServiceStub(channel)
                 request = agent_pb2.WatchGateRequest(service_id=self._service_id)
                 try:

@@ -280,6 +280,7 @@ class EmbeddedHarness:
         self.port_by_id = {member_id: free_port() for member_id in self.founders}
         self.proxies: dict[tuple[str, str], Proxy] = {}
         self.is_direct = False
+        self.election_ms = 300
         self._options = {
             "snapshot_margin_count": margin_count,
             "proposals_max": proposals_max,
@@ -331,8 +332,8 @@ class EmbeddedHarness:
             peers=peers,
             join=joins,
             tick_ms=10,
-            heartbeat_ms=30,
-            election_ms=300,
+            heartbeat_ms=self.election_ms // 10,
+            election_ms=self.election_ms,
             segment_bytes=1 << 20,
             snapshot_margin_count=self._options["snapshot_margin_count"],
             proposals_max=self._options["proposals_max"],

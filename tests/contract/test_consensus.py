@@ -514,6 +514,8 @@ def test_a_removal_that_would_lose_the_quorum_is_refused(group_of: GroupMaker) -
             leader_id = await leader_of(group)
             silent, kept = others(group, leader_id)
             leader = group.consensus(leader_id)
+            # What it said last must be with the leader before its silence is waited for.
+            await all_active(group, leader_id)
             await group.halt(silent)
             await eventually(
                 lambda: not {m.member_id: m.is_active for m in leader.members()}[silent],

@@ -1,6 +1,7 @@
 """`director dev` as a person runs it: one whole drill, and a stop that leaves nothing behind."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -109,15 +110,38 @@ def test_a_stop_by_signal_ends_every_process_and_removes_the_directory(
     assert "dev" not in (folder / "contexts.yaml").read_text()
 
 
-def test_a_drill_of_a_running_fleet_and_the_end_of_a_killed_supervisor(folder: Path) -> None:
+def test_an_interrupted_drill_restores_the_region_and_exits_130(folder: Path) -> None:
+    process = _start(folder, "--drill")
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "inject" in line:
+            process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+
+    assert process.returncode == 130, "".join(said)
+    assert any("restoring" in line for line in said)
+    assert _alive(folder) == []
+    assert _left(folder) == []
+
+
+def test_what_a_running_fleet_suggests_works_and_nothing_outlives_a_killed_supervisor(
+    folder: Path,
+) -> None:
     process = _start(folder)
     try:
-        _until_ready(process)
-        drill = _run(folder, "drill", "run", "chat", "--how", "stop", "--expect-rto", "45s")
-        assert drill.returncode == 0, drill.stdout + drill.stderr
-        assert "PASS" in drill.stdout
-        # chat is in another region now, so losing the first one would move nothing.
-        refused = _run(folder, "drill", "run", "chat", "--lose", "eu-west1")
+        said = _until_ready(process)
+        suggested = [shlex.split(line)[1:] for line in said if line.startswith("  director ")]
+        assert len(suggested) == 5
+        answers = []
+        for arguments in suggested:
+            done = _run(folder, *arguments)
+            assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+            answers.append(done.stdout)
+        # The last one is a drill, with its verdict.
+        assert "PASS" in answers[-1].splitlines()
+        refused = _run(folder, "drill", "run", "chat", "--lose", "ap-south1")
         assert refused.returncode == 3, refused.stdout + refused.stderr
         assert "moves nothing" in refused.stdout
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -179,6 +180,26 @@ def _is_running(pid: int) -> bool:
 def test_exec_a_program_that_prints_without_end_is_killed() -> None:
     outcome = python("while True: print('x' * 1000)")
 
+    assert outcome.detail == f"printed more than {OUTPUT_BYTES_MAX} bytes"
+
+
+def test_exec_a_child_that_left_the_group_and_holds_the_output_does_not_hold_the_probe(
+    tmp_path: Path,
+) -> None:
+    pid = tmp_path / "pid"
+    program = (
+        "import os, time\n"
+        "if not os.fork():\n"
+        "    os.setsid()\n"
+        f"    open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+        "    time.sleep(600)\n"
+        f"while not os.path.exists({str(pid)!r}): time.sleep(0.01)\n"
+        "while True: print('x' * 1000)\n"
+    )
+
+    outcome = python(program, timeout_ms=20_000)
+
+    os.kill(int(pid.read_text()), signal.SIGKILL)
     assert outcome.detail == f"printed more than {OUTPUT_BYTES_MAX} bytes"
 
 

@@ -216,7 +216,11 @@ class ScriptedAgent:
     def start(self) -> None:
         """Connect to every replica, and stay connected."""
         for replica_id in self._fleet.addresses:
-            self._tasks.append(asyncio.create_task(self._stay(replica_id)))
+            self.start_at(replica_id)
+
+    def start_at(self, replica_id: str) -> None:
+        """Connect to one replica only."""
+        self._tasks.append(asyncio.create_task(self._stay(replica_id)))
 
     async def kill(self) -> None:
         """Fall silent."""

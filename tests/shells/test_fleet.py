@@ -23,6 +23,7 @@ from tests.shells.fleet import (
 )
 from trafficdirector.admin.v1 import admin_pb2 as pb
 from trafficdirector.agent.v1 import agent_pb2
+from trafficdirector.peer.v1 import peer_pb2
 from trafficdirector.routing.v1 import routing_pb2
 
 pytestmark = pytest.mark.slow
@@ -727,3 +728,45 @@ def test_a_snapshot_is_saved_and_a_restart_begins_with_it() -> None:
         assert restarted.state.topology == state.topology
 
     run(story, size=1)
+
+
+def test_what_only_a_follower_hears_reaches_the_leader() -> None:
+    async def story(fleet: Fleet) -> None:
+        await fleet.apply()
+        agent = ScriptedAgent(fleet, "us-east1", ("embed",))
+        agent.start_at("d2")
+        try:
+
+            async def is_judged() -> bool:
+                status = await fleet.status("d0")
+                embed = next(each for each in status.services if each.service_id == "embed")
+                verdicts = {each.region_id: each.verdict for each in embed.sites}
+                return verdicts["us-east1"] == "UP"
+
+            await eventually(is_judged)
+            regions = {each.region_id: each for each in (await fleet.status("d0")).regions}
+            assert regions["us-east1"].agent_count == 1
+            assert regions["eu-west1"].agent_count == 0
+        finally:
+            await agent.kill()
+
+    run(story)
+
+
+def test_evidence_from_a_stranger_or_at_a_follower_is_refused() -> None:
+    async def story(fleet: Fleet) -> None:
+        for replica_id, sender, reason in (
+            ("d0", "d9", "INVALID_REQUEST"),
+            ("d1", "d2", "NOT_LEADER"),
+        ):
+            async with open_channel(fleet.addresses[replica_id]) as channel:
+                call = channel.stream_stream(
+                    "/trafficdirector.peer.v1.EvidenceService/Relay",
+                    request_serializer=peer_pb2.RelayRequest.SerializeToString,
+                    response_deserializer=peer_pb2.RelayResponse.FromString,
+                )()
+                await call.write(peer_pb2.RelayRequest(replica_id=sender, term=1))
+                error = await refused(anext(aiter(call)))
+                assert reason_of(error) == reason
+
+    run(story)

@@ -7,7 +7,7 @@ stays cut is given up by its client's keepalive.
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -37,7 +37,7 @@ class NetworkOptions:
     """How the network behaves.
 
     Attributes:
-        delay_ms: One way, per (from, to) pair of hosts.
+        delay_ms: One way, per (from, to) pair of hosts; pairs not named stand side by side.
         loss: Share of packets that have to be sent again.
         keepalive_ms: How long a client's connection may be cut before it gives it up.
     """
@@ -143,6 +143,7 @@ class Network:
         self.schedule = schedule
         self._options = options
         self._rng = rng
+        self._cuts_by_name: dict[str, set[tuple[str, str, Plane]]] = {}
         self._cuts: set[tuple[str, str, Plane]] = set()
         self._dark: set[str] = set()
         self._connections: list[Connection] = []
@@ -150,13 +151,20 @@ class Network:
 
     # -- what is broken --------------------------------------------------------------------------
 
-    def cut(self, sender: str, recipient: str, planes: tuple[Plane, ...] = ALL_PLANES) -> None:
-        """Cut one direction between two hosts."""
-        self._cuts.update((sender, recipient, plane) for plane in planes)
+    def cut(self, name: str, pairs: Iterable[tuple[str, str]], planes: Iterable[Plane]) -> None:
+        """Cut one direction of each pair of hosts, until ``mend`` is given the same name."""
+        hosts = list(pairs)
+        self._cuts_by_name[name] = {(*pair, plane) for pair in hosts for plane in planes}
+        self._join_cuts()
         self.watch_blocked()
 
-    def mend(self, sender: str, recipient: str, planes: tuple[Plane, ...] = ALL_PLANES) -> None:
-        self._cuts.difference_update((sender, recipient, plane) for plane in planes)
+    def mend(self, name: str) -> None:
+        """End the cut of that name, if there is one."""
+        self._cuts_by_name.pop(name, None)
+        self._join_cuts()
+
+    def _join_cuts(self) -> None:
+        self._cuts = {link for links in self._cuts_by_name.values() for link in links}
 
     def darken(self, host: str) -> None:
         """A machine is gone without a word: nothing in, nothing out."""
@@ -167,6 +175,7 @@ class Network:
         self._dark.discard(host)
 
     def heal(self) -> None:
+        self._cuts_by_name.clear()
         self._cuts.clear()
         self._dark.clear()
 
@@ -182,7 +191,10 @@ class Network:
         if sender == recipient:
             return 0
         options = self._options
-        delay_ms = options.delay_ms[sender, recipient] + self._rng.randint(0, options.jitter_ms)
+        base_ms = options.delay_ms.get((sender, recipient))
+        if base_ms is None:
+            return 1
+        delay_ms = base_ms + self._rng.randint(0, options.jitter_ms)
         again_ms = _RETRANSMIT_MS
         while options.loss and self._rng.random() < options.loss and again_ms < _RETRANSMIT_MS_MAX:
             delay_ms += again_ms

@@ -7,7 +7,8 @@ from enum import StrEnum
 from director.core.commands import StageName
 
 REGIONS = ("ap-south1", "eu-north1", "eu-west1", "us-east1")
-DIRECTOR_HOSTS = {"d0": "eu-west1", "d1": "eu-north1", "d2": "us-east1"}
+DIRECTOR_REGIONS = {"d0": "eu-west1", "d1": "eu-north1", "d2": "us-east1"}
+"""Which regions hold a director too, on a machine of its own beside the region's."""
 STAGES = (
     StageName.CONFIRMING,
     StageName.FENCING,
@@ -95,7 +96,7 @@ class Options:
             snapshot_entries=rng.choice([5, 12, 1_000]),
             write_every_ms=rng.choice([60, 120]),
             gate_answer_ms=rng.choice([250, 1_000]),
-            rpo_ms=rng.choice([None, 5_000, 30_000]),
+            rpo_ms=rng.choice([None, None, 5_000, 30_000, 30_000, 30_000]),
             clock_rate_ppm_max=rng.choice([0, 10_000]),
             calm_ms=rng.randint(1_000, 2_500),
             region_loss=rng.choice(list(RegionLoss)),

@@ -106,6 +106,14 @@ class RaftDriver:
         except ProposalRefusedError:
             return None
 
+    def ask_read(self, context: int) -> bool:
+        """Begin a linearizable read; False if the node refuses."""
+        try:
+            self.node.read_index(context)
+        except ProposalRefusedError:
+            return False
+        return True
+
     def keep_snapshot(self, index: int, payload: bytes) -> None:
         """Keep a snapshot of the state as of ``index`` and drop the log below it."""
         term = self.log.term_at(index)

@@ -27,8 +27,8 @@ from director.core.inputs import Input
 from director.core.observations import ReplicaReport
 from director.core.reasons import Reason
 from director.core.timing import DEFAULT_TIMING
-from director.raft.errors import ProposalRefusedError
 from director.raft.messages import Entry, EntryKind, Membership
+from director.raft.messages import ReplicaId as RaftId
 from director.raft.node import ReadState
 from director.service.agent_wire import relayed_from_proto
 from director.service.codec import decode_command, decode_state, encode_command, encode_state
@@ -81,8 +81,8 @@ class Replica:
     ) -> None:
         self.replica_id = replica_id
         self.process = Process(f"director {replica_id}", host, world.schedule, clock)
-        voters = tuple(ReplicaId(each) for each in sorted(domain_by_id))
-        self.raft = RaftDriver(world, replica_id, self.process, Membership(voters=voters))  # type: ignore[arg-type]
+        voters = tuple(RaftId(each) for each in sorted(domain_by_id))
+        self.raft = RaftDriver(world, replica_id, self.process, Membership(voters=voters))
         self.peers: dict[str, Replica] = {}
         self.director: Director
         self.answers: dict[str, Answer] = {}
@@ -218,14 +218,11 @@ class Replica:
 
     def _confirm(self, effect: Barrier) -> None:
         self._office.context += 1
-        try:
-            if self.raft.node.leads_term() != effect.term:
-                raise LookupError
-            self.raft.node.read_index(self._office.context)
-        except (ProposalRefusedError, LookupError):
-            self._soon(inputs.BarrierFailed(effect.barrier_id))
-        else:
+        leads = self.raft.node.leads_term() == effect.term
+        if leads and self.raft.ask_read(self._office.context):
             self._office.barriers[self._office.context] = effect
+        else:
+            self._soon(inputs.BarrierFailed(effect.barrier_id))
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
         """See RaftShell."""
@@ -252,10 +249,7 @@ class Replica:
 
     def _applied(self) -> None:
         index = self.director.state.applied_index
-        due = [barrier for needed, barrier in self._office.confirmed if needed <= index]
-        self._office.confirmed = [each for each in self._office.confirmed if each[0] > index]
-        for barrier in due:
-            self.receive(inputs.BarrierPassed(barrier.barrier_id, barrier.term))
+        self._pass_barriers()
         if not self._is_pushing:
             self._pushed()
         self._since_snapshot += 1

@@ -117,9 +117,9 @@ class MemoryGroup:
         self._members[member_id] = MemoryConsensus(self, member_id)
         return self._members[member_id]
 
-    def fail(self, member_id: str, reason: str) -> None:
+    def fail(self, member_id: str, message: str, *, reason: str = "STORAGE_FAILED") -> None:
         """Let a member's engine fail for good, as a failed fsync does."""
-        self._members[member_id].end(failed=reason)
+        self._members[member_id].end(failed=message, failed_reason=reason)
         self._settle()
 
     def isolate(self, *member_ids: str, unaware: bool = False) -> None:
@@ -325,6 +325,7 @@ class MemoryConsensus:
         self._known = (0, "", False)
         self._contact_at_ms: int | None = None
         self._failed = ""
+        self._failed_reason = ""
         self._has_ended = False
 
     @property
@@ -347,9 +348,10 @@ class MemoryConsensus:
         self.end()
         self._group.settled()
 
-    def end(self, *, failed: str = "") -> None:
+    def end(self, *, failed: str = "", failed_reason: str = "") -> None:
         """Stop taking part at once, for the group's use."""
         self._failed = self._failed or failed
+        self._failed_reason = self._failed_reason or failed_reason
         if not self._has_ended:
             self._has_ended = True
             self.is_running = False
@@ -410,6 +412,7 @@ class MemoryConsensus:
             applied_index=self._delivered_index,
             quorum_contact_at_ms=self._contact_at_ms,
             failed=self._failed,
+            failed_reason=self._failed_reason,
         )
 
     def _check_leads(self, term: int | None = None) -> None:

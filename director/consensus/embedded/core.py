@@ -123,6 +123,7 @@ class ReplicaCore:
         self._contact_tick = -1
         self._contact_at_ms: int | None = None
         self._failure = ""
+        self._failure_reason = ""
         self._has_stopped = False
         self.leadership_news = asyncio.Event()
         self.members: tuple[Member, ...] = ()

@@ -1,0 +1,110 @@
+"""Starts the move of a group: to whom, and why not."""
+
+from dataclasses import dataclass, replace
+
+from director.core.commands import RunKind, StageName, Stamp, StartRun
+from director.core.failover import Bench, Candidate, candidates, first_suspicion_ms
+from director.core.health import Court
+from director.core.reasons import Reason
+from director.core.safety import Refusal, start_refusal
+from director.core.state import Group, State, VerdictRecord
+from director.core.topology import ServiceSpec
+
+# A planned move that was taken back is not tried again at once: each try stops the writes.
+_PLANNED_RETRY_MS = 60_000
+# Fewer failure domains than this among the replicas cannot lose one and still decide safely.
+_DOMAINS_FOR_AUTOMATION_MIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Why a group is to be moved."""
+
+    kind: RunKind
+    reason: str
+    suspected_at_ms: int
+    record: VerdictRecord | None
+    automatic: bool
+
+
+def start(
+    bench: Bench, group: Group, service: ServiceSpec, trigger: Trigger, stamp: Stamp
+) -> StartRun | Refusal:
+    """Start a run if every rule allows it; otherwise say why not, for people."""
+    if trigger.automatic:
+        limit = automation_limit(bench.court, service)
+        if limit is not None:
+            return limit
+    suspected_at_ms = trigger.suspected_at_ms
+    if trigger.kind is RunKind.FAILOVER:
+        suspected_at_ms = first_suspicion_ms(bench, group, suspected_at_ms)
+    else:
+        refusal = _retry_refusal(bench.state, group, stamp)
+        if refusal is not None:
+            return refusal
+    suspected_ms = bench.now_ms - max(0, stamp.at_ms - suspected_at_ms)
+    found = candidates(
+        bench, service, group, suspected_ms=suspected_ms, automatic=trigger.automatic
+    )
+    if not found or found[0].ineligible is not None:
+        return no_target(service, found)
+    best = found[0]
+    command = StartRun(
+        replace(stamp, reason=trigger.reason),
+        trigger.kind,
+        group.group_id,
+        best.region_id,
+        group.epoch,
+        trigger.automatic,
+        suspected_at_ms=suspected_at_ms,
+        loss_bound_ms=best.loss_bound_ms,
+        evidence=() if trigger.record is None else trigger.record.evidence,
+    )
+    # Director time goes on between entries; the machine will see the stamp's.
+    at_now = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))
+    return start_refusal(at_now, command) or command
+
+
+def _retry_refusal(state: State, group: Group, stamp: Stamp) -> Refusal | None:
+    """Say that a planned move was taken back a moment ago, or None if it was not."""
+    for run in reversed(state.runs):
+        if run.group_id != group.group_id:
+            continue
+        left_ms = run.stage_at_ms + _PLANNED_RETRY_MS - stamp.at_ms
+        if run.stage is not StageName.ABORTED or run.kind is RunKind.FAILOVER or left_ms <= 0:
+            return None
+        return Refusal(
+            Reason.COOLDOWN,
+            f"{run.run_id} was taken back ({run.cause}); the next planned move may start {left_ms} "
+            "ms from now",
+            (("retryAfterMs", str(left_ms)),),
+        )
+    return None
+
+
+def automation_limit(court: Court, service: ServiceSpec) -> Refusal | None:
+    """Say why the director must not move ``service`` by itself, or None if it may."""
+    domains = sorted(set(court.domains.values()))
+    if len(domains) < _DOMAINS_FOR_AUTOMATION_MIN:
+        return Refusal(
+            Reason.AUTOMATION_OFF,
+            f"the directors run in {len(domains)} failure domains ({', '.join(domains)}); "
+            f"automatic failover needs {_DOMAINS_FOR_AUTOMATION_MIN}",
+        )
+    if not service.gated:
+        return Refusal(
+            Reason.AUTOMATION_OFF,
+            f"{service.service_id} does not ask the gate before it writes, so its old owner cannot "
+            "be fenced; move it by hand",
+        )
+    return None
+
+
+def no_target(service: ServiceSpec, found: tuple[Candidate, ...]) -> Refusal:
+    """Say that no region may take over, with the reason for each."""
+    reasons = "; ".join(f"{each.region_id}: {each.ineligible}" for each in found)
+    return Refusal(
+        Reason.NO_ELIGIBLE_REGION,
+        f"no region may take {service.service_id} over ({reasons or 'it has no other site'})",
+        tuple((each.region_id, str(each.ineligible)) for each in found),
+    )

@@ -1,0 +1,86 @@
+"""What a follower tells the leader: what changed, everything after a reconnect, never a backlog."""
+
+from director.core.ids import AgentId, ReplicaId
+from director.core.observations import AgentReport, Readings, ServiceReading
+from director.routing.table import RegionId, ServiceId
+from director.service.agent_wire import relayed_from_proto
+from director.service.relay import FORGET_MS, REPORTS_MAX, RelayBuffer
+
+PASSING = Readings(services=(ServiceReading(ServiceId("chat"), passing=True),))
+FAILING = Readings(services=(ServiceReading(ServiceId("chat"), passing=False),))
+
+
+def a_report(
+    counter: int, readings: Readings | None = None, *, boot_id: str = "b1", agent: str = "a"
+) -> AgentReport:
+    return AgentReport(
+        RegionId("eu-west1"), AgentId(agent), boot_id, counter, readings, ReplicaId("d1"), 10
+    )
+
+
+def taken(buffer: RelayBuffer, *, now_ms: int = 0) -> list[AgentReport]:
+    return [relayed_from_proto(each, "d1") for each in buffer.take(now_ms=now_ms)]
+
+
+def test_readings_travel_once_and_beats_without_them() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(1, PASSING)], now_ms=0)
+    first = taken(buffer)
+    buffer.offer([a_report(2)], now_ms=0)
+    second = taken(buffer)
+
+    assert first == [a_report(1, PASSING)]
+    assert second == [a_report(2)]
+    assert taken(buffer) == []
+
+
+def test_a_new_stream_tells_everything_again() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(1, PASSING), a_report(2)], now_ms=0)
+    taken(buffer)
+
+    buffer.restart()
+
+    assert taken(buffer) == [a_report(2, PASSING)]
+
+
+def test_a_slow_leader_gets_the_newest_and_no_backlog() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(n, PASSING) for n in range(1, 500)], now_ms=0)
+    buffer.offer([a_report(500, FAILING)], now_ms=0)
+
+    assert taken(buffer) == [a_report(500, FAILING)]
+
+
+def test_time_spent_waiting_counts_towards_the_age() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(1, PASSING)], now_ms=1_000)
+
+    assert taken(buffer, now_ms=1_250)[0].age_ms == 260
+
+
+def test_readings_of_an_earlier_boot_are_not_taken_for_the_new_ones() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(9, PASSING)], now_ms=0)
+    buffer.offer([a_report(1, boot_id="b2")], now_ms=0)
+
+    assert taken(buffer) == [a_report(1, boot_id="b2")]
+
+
+def test_one_message_has_a_bounded_number_of_reports_and_the_rest_follows() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(1, agent=f"a{n}") for n in range(REPORTS_MAX + 5)], now_ms=0)
+
+    assert len(taken(buffer)) == REPORTS_MAX
+    assert buffer.has_more()
+    assert len(taken(buffer)) == 5
+    assert not buffer.has_more()
+
+
+def test_an_agent_that_left_is_forgotten() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(1, PASSING)], now_ms=0)
+    taken(buffer)
+    buffer.restart()
+
+    assert taken(buffer, now_ms=FORGET_MS + 1) == []

@@ -1,0 +1,90 @@
+"""Bugs to put into the production code, to see that the checkers notice them.
+
+A bug is a replacement in the source of one function. If that source changes so that the bug can no
+longer be put in, that is an error, and the bug is to be written anew.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+from director.core import director, failover_run, lease, machine_runs
+from regions.core import agent, autonomy, fence
+from tests.sim.scenarios.leader_lost import NotSettledError, run_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """One bug.
+
+    Attributes:
+        function: With the class before a dot, if it is a method.
+        found_by: Part of what the checker that notices it first says.
+    """
+
+    name: str
+    module: ModuleType
+    function: str
+    right: str
+    wrong: str
+    found_by: str = ""
+
+
+BUGS = (
+    Bug("the lease is counted from receipt", autonomy, "Autonomy.granted",
+        "deadline_at_ms = sent_at_ms + given", "deadline_at_ms = now_ms + given"),
+    Bug("leases are granted without a barrier", director, "Director._take",
+        "return self._leases.ask(given)",
+        "self._leases.ask(given); return self._leases.passed("
+        "self._leases._barrier_id, self._term or 0, self._state, now_ms=now_ms)"),
+    Bug("a new leader does not wait for the old one's leases", lease, "LeaseBook.stopped_at_ms",
+        "return self._office_at_ms + self._timing.lease_wait_ms", "return self._office_at_ms"),
+    Bug("a demotion is not awaited", failover_run, "_stopped",
+        "leases.is_demoted(group_id, token, view.bench.court.log)", "True"),
+    Bug("a promise is confirmed while permits are out", autonomy, "Autonomy._maybe_confirm",
+        "and now_ms >= gate.quiet_at_ms", ""),
+    Bug("an abort grants the epoch again", machine_runs, "_granted",
+        "epoch=group.epoch + 1", "epoch=group.epoch + (home != group.home)"),
+    Bug("a gate stays open beyond its lease", autonomy, "Autonomy.run",
+        "now_ms >= gate.deadline_at_ms", "now_ms >= gate.deadline_at_ms + 60_000"),
+    Bug("an agent obeys the word of whoever speaks last", fence, "Fence.directed",
+        "given.token < known.token", "False"),
+    Bug("the holder is forgotten when a run starts", lease, "LeaseBook.stopped_at_ms",
+        "grant is not None and grant.token == token", "False"),
+)  # fmt: skip
+
+
+def put_in(bug: Bug, set_attribute: Callable[[object, str, object], None]) -> None:
+    """Replace the function by its wrong version, by way of ``set_attribute``."""
+    owner_name, _, name = bug.function.rpartition(".")
+    owner = getattr(bug.module, owner_name) if owner_name else bug.module
+    function = inspect.getattr_static(owner, name)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert bug.right in source, f"the bug does not fit {bug.function} any more"
+    namespace: dict[str, object] = {}
+    code = compile(source.replace(bug.right, bug.wrong), bug.name, "exec")
+    exec(code, vars(bug.module), namespace)  # noqa: S102 - our own source
+    set_attribute(owner, name, namespace[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Which seed noticed, counted from 1, and what it said."""
+
+    seeds: int
+    said: str
+    is_by_checker: bool
+
+
+def seeds_to_find(seeds_max: int) -> Found | None:
+    """Play seeds until one fails; None if they all pass."""
+    for seed in range(seeds_max):
+        try:
+            run_seed(seed)
+        except NotSettledError as error:
+            return Found(seed + 1, str(error), is_by_checker=False)
+        except AssertionError as error:
+            return Found(seed + 1, str(error), is_by_checker=True)
+    return None
