@@ -1,13 +1,11 @@
 """Server CPU per Resolve against an empty grpc.aio handler in the same set-up.
 
-Both servers are whole replica processes of the same kind: same options, same event loop, same
-services beside. The empty handler parses the same request and returns as many bytes. Rounds
-alternate, so that a change of the machine's speed hits both.
+The empty handler parses the same request and returns as many bytes. It runs twice: as one more
+method of the same replica process, where everything a director does besides (timers, consensus,
+planning) weighs on both alike, and in a bare server of its own, which gives the floor. Rounds
+alternate, so that a change of the machine's speed hits all.
 
-What a process uses without any calls (timers, consensus, planning) is measured first, stated, and
-taken off: it is the price of being a director, not of a Resolve.
-
-Bar: at most 10 % more CPU per call than the empty handler.
+Overhead = (Resolve - empty method of the same process) / bare floor. Bar: at most 10 %.
 """
 
 from __future__ import annotations
@@ -15,17 +13,17 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-import time
 from pathlib import Path
 from statistics import median
-from subprocess import Popen
 from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import grpc.aio
 import serving
 
+from director.api.handlers import service, unary_unary
 from director.api.server import SERVER_OPTIONS
 from director.client.channel import open_channel
 from director.client.resolver import RESOLVE_METHOD
@@ -82,12 +80,33 @@ def addresses(count: int) -> list[str]:
     return found[:count]
 
 
+class Empty:
+    """The handler that does nothing: parses a request, returns as many bytes as it was told."""
+
+    def __init__(self) -> None:
+        self._answer = b""
+
+    async def handle(self, request: pb.ResolveRequest, _context: Any) -> bytes:  # noqa: ANN401
+        """Return the bytes; a request that says so sets how many."""
+        if request.session_id == "as many bytes":
+            self._answer = bytes(int(request.subject_jurisdiction))
+        return self._answer
+
+
 async def serve_director(port: int) -> None:
-    """Run a replica of one until killed."""
+    """Run a replica of one until killed, with the empty method beside its own."""
+    from director.api import routing  # noqa: PLC0415
     from director.app import Settings, start  # noqa: PLC0415
     from director.runtime.logs import configure  # noqa: PLC0415
 
     configure(json=True, level="error")
+    build = routing.service
+
+    def with_empty(name: str, methods: Any) -> Any:  # noqa: ANN401
+        empty = unary_unary(Empty().handle, pb.ResolveRequest, is_encoded=True)
+        return build(name, {**methods, "Empty": empty})
+
+    routing.service = with_empty
     with TemporaryDirectory() as directory:
         running = await start(
             Settings(
@@ -103,40 +122,27 @@ async def serve_director(port: int) -> None:
 
 
 async def serve_empty(port: int) -> None:
-    """Run the empty handler in the same set-up."""
-    import grpc.aio  # noqa: PLC0415
-
-    from director.api.handlers import service, unary_unary  # noqa: PLC0415
-
-    answer = b""
-
-    async def empty(request: pb.ResolveRequest, _context: Any) -> bytes:  # noqa: ANN401
-        nonlocal answer
-        if request.session_id == "as many bytes":
-            answer = bytes(int(request.subject_jurisdiction))
-        return answer
-
+    """Run the empty handler in a bare server with the same options."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
-    server.add_generic_rpc_handlers(
-        (
-            service(
-                "trafficdirector.routing.v1.RoutingService",
-                {"Resolve": unary_unary(empty, pb.ResolveRequest, is_encoded=True)},
-            ),
-        )
-    )
+    methods = {"Empty": unary_unary(Empty().handle, pb.ResolveRequest, is_encoded=True)}
+    server.add_generic_rpc_handlers((service(routing_name(), methods),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     serving.say_ready()
     await server.wait_for_termination()
 
 
-async def call_all(port: int, requests: list[bytes]) -> int:
+def routing_name() -> str:
+    """Name of the service that both servers offer."""
+    return RESOLVE_METHOD.split("/")[1]
+
+
+async def call_all(port: int, method: str, requests: list[bytes]) -> int:
     """Send every request, 32 at a time; return the bytes that came back."""
     received = 0
     left = iter(requests)
     async with open_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary(RESOLVE_METHOD)
+        call = channel.unary_unary(f"/{routing_name()}/{method}")
 
         async def caller() -> None:
             nonlocal received
@@ -159,8 +165,6 @@ async def apply_documents(port: int, text: str) -> None:
             request_serializer=admin_pb2.ApplyManifestRequest.SerializeToString,
             response_deserializer=admin_pb2.ApplyManifestResponse.FromString,
         )
-        import grpc.aio  # noqa: PLC0415
-
         for _ in range(100):
             try:
                 await call(admin_pb2.ApplyManifestRequest(documents=text), timeout=60)
@@ -174,18 +178,17 @@ async def apply_documents(port: int, text: str) -> None:
     raise RuntimeError("no leader within 10 s")
 
 
-def idle_share(process: Popen[bytes], *, over_s: float = 4.0) -> float:
-    """Share of a core that a process uses when nobody calls."""
-    before_s = serving.cpu_s(process)
-    time.sleep(over_s)
-    return (serving.cpu_s(process) - before_s) / over_s
-
-
 async def compare(rounds: int, calls: int) -> float:
     """Measure, print and return the overhead in per cent."""
-    director_port, empty_port = serving.free_port(), serving.free_port()
+    director_port, bare_port = serving.free_port(), serving.free_port()
     director = serving.spawn(__file__, "--serve", "director", "--port", str(director_port))
-    empty = serving.spawn(__file__, "--serve", "empty", "--port", str(empty_port))
+    bare = serving.spawn(__file__, "--serve", "empty", "--port", str(bare_port))
+    cases = {
+        "resolve": (director, director_port, "Resolve"),
+        "empty beside it": (director, director_port, "Empty"),
+        "bare": (bare, bare_port, "Empty"),
+    }
+    used_us: dict[str, list[float]] = {name: [] for name in cases}
     try:
         await apply_documents(director_port, documents())
         rng = random.Random(3)
@@ -195,38 +198,33 @@ async def compare(rounds: int, calls: int) -> float:
             ).SerializeToString()
             for address in addresses(calls)
         ]
-        received = await call_all(director_port, requests)
+        response_bytes = round(await call_all(director_port, "Resolve", requests) / calls)
         setup = pb.ResolveRequest(
-            session_id="as many bytes", subject_jurisdiction=str(round(received / calls))
+            session_id="as many bytes", subject_jurisdiction=str(response_bytes)
         ).SerializeToString()
-        await call_all(empty_port, [setup, *requests])
-        # The loop has nothing else to do meanwhile.
-        idle = {"director": idle_share(director), "empty": idle_share(empty)}
-        per_call: dict[str, list[float]] = {"director": [], "empty": []}
+        for port in (director_port, bare_port):
+            await call_all(port, "Empty", [setup, *requests])
         for number in range(rounds):
-            pair = [("director", director, director_port), ("empty", empty, empty_port)]
-            for name, process, port in pair if number % 2 else reversed(pair):
-                before_s, began_s = serving.cpu_s(process), serving.now_s()
-                await call_all(port, requests)
-                used_s = serving.cpu_s(process) - before_s
-                used_s -= idle[name] * (serving.now_s() - began_s)
-                per_call[name].append(used_s / calls * 1e6)
-            print(
-                f"round {number + 1:2}   director {per_call['director'][-1]:6.1f} us"
-                f"   empty {per_call['empty'][-1]:6.1f} us",
-                flush=True,
-            )
+            names = list(cases)
+            for name in names if number % 2 else reversed(names):
+                process, port, method = cases[name]
+                before_s = serving.cpu_s(process)
+                await call_all(port, method, requests)
+                used_us[name].append((serving.cpu_s(process) - before_s) / calls * 1e6)
+            last = "   ".join(f"{name} {values[-1]:6.1f} us" for name, values in used_us.items())
+            print(f"round {number + 1:2}   {last}", flush=True)
     finally:
         serving.stop(director)
-        serving.stop(empty)
-    ours, floor = median(per_call["director"]), median(per_call["empty"])
-    ratios = [a / b for a, b in zip(per_call["director"], per_call["empty"], strict=True)]
-    overhead = (median(ratios) - 1) * 100
-    print(f"director at rest    {idle['director'] * 100:.1f} % of a core, not counted below")
-    print(f"response            {received / calls:.0f} bytes on average")
-    print(f"director            {ours:.1f} us CPU per Resolve")
-    print(f"empty handler       {floor:.1f} us CPU per call")
-    print(f"overhead            {overhead:+.1f} % (median of {rounds} paired rounds; bar +10 %)")
+        serving.stop(bare)
+    added_us = median(
+        a - b for a, b in zip(used_us["resolve"], used_us["empty beside it"], strict=True)
+    )
+    overhead = added_us / median(used_us["bare"]) * 100
+    print(f"response           {response_bytes} bytes on average")
+    for name, values in used_us.items():
+        print(f"{name:18} {median(values):.1f} us CPU per call")
+    print(f"added by Resolve   {added_us:+.1f} us (median of {rounds} paired rounds)")
+    print(f"overhead           {overhead:+.1f} % of the bare floor (bar +10 %)")
     return overhead
 
 

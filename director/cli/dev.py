@@ -60,6 +60,8 @@ def dev(port_base: int, data_dir: Path | None, how: str, *, is_drill: bool) -> N
     )
     try:
         result = asyncio.run(run_session(options, Voice(click.echo, _select)))
+    except BrokenPipeError:
+        raise  # the reader of our lines is gone; whoever called says what that means
     except (FleetError, ControlError, DirectoryInUseError, OSError) as error:
         raise CliError(str(error), ExitCode.NO) from None
     except DirectorsError as error:

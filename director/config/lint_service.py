@@ -14,7 +14,7 @@ from director.runtime.durations import format_ms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from director.config.lint import Declared, Surroundings
+    from director.config.declared import Declared, Surroundings
     from director.config.model import Residency, Service, ServiceRegion
 
 ENDPOINTS_MAX = 64

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from director.config.build import topology_from
+from director.config.declared import Declared
 from director.config.faults import Fault, Severity
-from director.config.lint import Declared, lint
+from director.config.lint import lint
 from director.config.schema_faults import validate_document
 from director.config.yaml_text import parse_documents
 from director.core.timing import DEFAULT_TIMING

@@ -188,7 +188,7 @@ def _accusation(court: Court, service: ServiceSpec, pair: Pair, *, now_ms: int) 
         if word.reading.passing:
             evidence.append(Evidence(vantage, "pass", age_ms))
             continue
-        if court.log.accuses_everyone(word.observer):
+        if not word.is_believed:
             evidence.append(Evidence(vantage, "not believed", age_ms))
             continue
         evidence.append(Evidence(vantage, "fail", age_ms))

@@ -40,6 +40,7 @@ class AgentView:
         full_at_ms: When ``readings`` were sent, on the local clock.
         heard_at_ms: When each replica last heard the agent itself.
         services: The readings of services by their ids.
+        peer_places: Where in ``readings.peers`` each pair is.
         accuses_everyone: Whether it sees every other region it watches fail, of at least two.
     """
 
@@ -53,6 +54,7 @@ class AgentView:
     counter_at: dict[ReplicaId, int] = field(default_factory=dict)
     retired_boots: tuple[str, ...] = ()
     services: dict[ServiceId, ServiceReading] = field(default_factory=dict)
+    peer_places: dict[Pair, int] = field(default_factory=dict)
     accuses_everyone: bool = False
 
     @property
@@ -76,11 +78,16 @@ class LagSample:
 
 @dataclass(frozen=True, slots=True)
 class PeerWord:
-    """What one agent elsewhere last said of a pair, dated locally."""
+    """What one agent elsewhere last said of a pair, dated locally.
+
+    Attributes:
+        is_believed: False when the agent accuses everyone it watches.
+    """
 
     observer: AgentKey
     reading: PeerReading
     at_ms: int
+    is_believed: bool
 
 
 @dataclass(slots=True)
@@ -98,7 +105,7 @@ class ObservationLog:
         self.agents: dict[AgentKey, AgentView] = {}
         self.replicas: dict[ReplicaId, ReplicaView] = {}
         self._by_region: dict[RegionId, list[AgentView]] = {}
-        self._peers: dict[Pair, dict[AgentKey, PeerWord]] = {}
+        self._observers: dict[Pair, list[AgentKey]] = {}
         self._lag: dict[Pair, deque[LagSample]] = {}
         self._kept_lag: dict[Pair, deque[LagSample]] = {}
         self._dirty: set[Pair] = set()
@@ -153,26 +160,32 @@ class ObservationLog:
         services_before = view.services
         view.services = {each.service_id: each for each in readings.services}
         for service in readings.services:
-            pair = (service.service_id, view.region_id)
             was = services_before.get(service.service_id)
-            if was is None or was.passing != service.passing:
-                self._dirty.add(pair)
+            if was is None or was.passing is not service.passing:
+                self._dirty.add((service.service_id, view.region_id))
                 news = True
-            self._sample_lag(pair, service, at_ms)
-        is_peer_news = False
-        for peer in readings.peers:
+            if service.lag_ms is not None:
+                self._sample_lag((service.service_id, view.region_id), service, at_ms)
+        if not _says_the_same(before.peers, readings.peers):
+            self._take_peers(view, before.peers)
+            news = True
+        return news
+
+    def _take_peers(self, view: AgentView, before: tuple[PeerReading, ...]) -> None:
+        """Note which pairs the agent has changed its mind about, or speaks of for the first time."""
+        key = (view.region_id, view.agent_id)
+        passing = {(each.service_id, each.region_id): each.passing for each in before}
+        view.peer_places = {}
+        for place, peer in enumerate(view.readings.peers):
             pair = (peer.service_id, peer.region_id)
-            words = self._peers.get(pair)
-            if words is None:
-                words = self._peers[pair] = {}
-            word = words.get(key)
-            if word is None or word.reading.passing != peer.passing:
+            view.peer_places[pair] = place
+            if pair not in passing or passing[pair] is not peer.passing:
                 self._dirty.add(pair)
-                is_peer_news = True
-            words[key] = PeerWord(key, peer, at_ms - peer.age_ms)
-        if is_peer_news or len(before.peers) != len(readings.peers):
-            self._weigh(view)
-        return news or is_peer_news
+            observers = self._observers.setdefault(pair, [])
+            if key not in observers:
+                observers.append(key)
+                observers.sort()
+        self._weigh(view)
 
     def _weigh(self, view: AgentView) -> None:
         """Note whether the agent is to be believed; its other accusations stand or fall with it."""
@@ -191,12 +204,13 @@ class ObservationLog:
             )
 
     def _sample_lag(self, pair: Pair, service: ServiceReading, at_ms: int) -> None:
-        if service.lag_ms is None:
-            return
-        samples = self._lag.setdefault(pair, deque(maxlen=_LAG_SAMPLES_MAX))
-        sample = LagSample(at_ms - service.lag_age_ms, service.lag_ms)
-        if not samples or sample.at_ms > samples[-1].at_ms:
-            samples.append(sample)
+        assert service.lag_ms is not None, "the caller looked"
+        samples = self._lag.get(pair)
+        if samples is None:
+            samples = self._lag[pair] = deque(maxlen=_LAG_SAMPLES_MAX)
+        sampled_ms = at_ms - service.lag_age_ms
+        if not samples or sampled_ms > samples[-1].at_ms:
+            samples.append(LagSample(sampled_ms, service.lag_ms))
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -250,18 +264,13 @@ class ObservationLog:
 
     def peer_words(self, pair: Pair) -> Iterator[PeerWord]:
         """What agents elsewhere said of the pair, in order of their names."""
-        words = self._peers.get(pair, {})
-        for key in sorted(words):
-            if key[0] != pair[1]:
-                yield words[key]
-
-    def accuses_everyone(self, observer: AgentKey) -> bool:
-        """Whether an agent sees every other region it watches fail, and watches at least two.
-
-        Then the fault is most likely its own: it is cut off, or starved (fault 29).
-        """
-        view = self.agents.get(observer)
-        return view is not None and view.accuses_everyone
+        for key in self._observers.get(pair, ()):
+            view = self.agents[key]
+            place = view.peer_places.get(pair)
+            if place is not None and key[0] != pair[1]:
+                reading = view.readings.peers[place]
+                at_ms = view.full_at_ms - reading.age_ms
+                yield PeerWord(key, reading, at_ms, is_believed=not view.accuses_everyone)
 
     def gates(self, region_id: RegionId, group_id: GroupId) -> list[tuple[AgentView, GateReading]]:
         """The gates of a group in a region, as their agents last reported them."""
@@ -298,3 +307,13 @@ class ObservationLog:
 
 def _rank(passing: bool | None) -> int:  # noqa: FBT001 - the value itself
     return {True: 2, None: 1, False: 0}[passing]
+
+
+def _says_the_same(before: tuple[PeerReading, ...], now: tuple[PeerReading, ...]) -> bool:
+    """Whether two reports watch the same and find the same, whatever the rounds and ages."""
+    return len(before) == len(now) and all(
+        was.passing is each.passing
+        and was.service_id == each.service_id
+        and was.region_id == each.region_id
+        for was, each in zip(before, now, strict=True)
+    )

@@ -31,6 +31,8 @@ class RegionLoss(StrEnum):
     SERVICE_FAILS = "service-fails"
     CUT_OFF = "cut-off"
     """Nobody hears the region; inside, everything goes on."""
+    STALLED = "stalled"
+    """The agent stands still for a while, and the region is cut off meanwhile."""
     UNSEEN = "unseen"
     """Peers' probes fail, while the agent and the directors hear each other."""
 
@@ -69,6 +71,8 @@ class Options:
     rpo_ms: int | None
     clock_rate_ppm_max: int
     calm_ms: int
+    stall_ms: int
+    """How long a stalled agent stands still; it is cut off half a second after it stopped."""
     region_loss: RegionLoss
     region_lost_ms: int
     takes_director: bool
@@ -99,6 +103,7 @@ class Options:
             rpo_ms=rng.choice([None, None, 5_000, 30_000, 30_000, 30_000]),
             clock_rate_ppm_max=rng.choice([0, 10_000]),
             calm_ms=rng.randint(1_000, 2_500),
+            stall_ms=rng.randint(600, 3_400),
             region_loss=rng.choice(list(RegionLoss)),
             region_lost_ms=rng.randint(6_000, 14_000),
             takes_director=rng.random() < 0.7,

@@ -11,6 +11,7 @@ from director.core.state import State
 from tests.sim.cluster import Cluster
 from tests.sim.network import ALL_PLANES, Plane
 from tests.sim.options import LeaderLoss, Options, RegionLoss
+from tests.sim.region import Region
 from tests.sim.replica import Replica
 from tests.sim.scenarios.settled import missing
 
@@ -19,6 +20,8 @@ SETTLE_MS_MAX = 30_000
 STAGE_WAIT_MS_MAX = 16_000
 # Two keepalives, the longest back-off, an election, two runs with a lease each, and a cooldown.
 CONVERGE_MS_MAX = 60_000
+# By then whatever was on its way to a stalled agent has arrived, and waits for it.
+CUT_AFTER_MS = 500
 _LOOK_EVERY_MS = 100
 _WITH_HOME = (LeaderLoss.ISOLATED_WITH_HOME, LeaderLoss.PAUSED_WITH_HOME)
 _PAUSES = (LeaderLoss.PAUSED, LeaderLoss.PAUSED_WITH_HOME)
@@ -146,8 +149,27 @@ class LeaderLostDuringFailover:
                 region.service.is_healthy = False
             case RegionLoss.CUT_OFF:
                 self.cluster.cut("region", side, ALL_PLANES, outward=True, inward=True)
+            case RegionLoss.STALLED:
+                self._stall(region)
             case RegionLoss.UNSEEN:
                 self.cluster.cut("region", side, (Plane.SERVICE,), outward=True, inward=True)
+
+    def _stall(self, region: Region) -> None:
+        region.process.pause()
+        incarnation = region.process.incarnation
+
+        def cut_off() -> None:
+            # Not if the leader was lost already: then there are other cuts.
+            if self._strike.leader is None:
+                side = {self._home}
+                self.cluster.cut("region", side, ALL_PLANES, outward=True, inward=True)
+
+        def go_on() -> None:
+            if region.process.is_paused and region.process.incarnation == incarnation:
+                region.process.resume()
+
+        self._world.schedule.after(CUT_AFTER_MS, cut_off)
+        self._world.schedule.after(self._options.stall_ms, go_on)
 
     def _hit_director(self, director: Replica) -> None:
         host = director.process.host
