@@ -37,7 +37,7 @@ protos: $(READY)
 
 verify-protos: $(READY)   # generated code is up to date, and the protos keep the style
 	$(BIN)/python -m tests.tidy.verify_protos
-	$(BIN)/protolint lint protos
+	$(BIN)/protolint lint -config_path .protolint.yaml protos
 
 sim: $(READY)             # simulated worlds; SEEDS is a count or a range such as 1-1000
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)

@@ -26,6 +26,8 @@ _RETIRED_BOOTS_MAX = 8
 _LAG_SAMPLES_MAX = 64
 # A suspicion of the home, one of the home after it, and room for two that came to nothing.
 _LAG_SAMPLES_KEPT_MAX = 4
+# An agent unheard for this long is forgotten when another of its region appears.
+_FORGOTTEN_MS = 600_000
 
 AgentKey = tuple[RegionId, AgentId]
 Pair = tuple[ServiceId, RegionId]
@@ -114,7 +116,7 @@ class ObservationLog:
 
     def observe(self, report: AgentReport, *, now_ms: int) -> bool:
         """Fold a report in. Returns whether what it says is news worth relaying at once."""
-        view = self._view_of(report)
+        view = self._view_of(report, now_ms)
         if view is None or report.counter <= view.counter_at.get(report.heard_by, 0):
             return False  # a replay, or a report that was overtaken
         view.counter_at[report.heard_by] = report.counter
@@ -132,7 +134,7 @@ class ObservationLog:
         """Note how far another replica, or this one, is."""
         self.replicas[report.replica_id] = ReplicaView(report, now_ms)
 
-    def _view_of(self, report: AgentReport) -> AgentView | None:
+    def _view_of(self, report: AgentReport, now_ms: int) -> AgentView | None:
         key = (report.region_id, report.agent_id)
         view = self.agents.get(key)
         if view is not None and view.boot_id == report.boot_id:
@@ -144,6 +146,7 @@ class ObservationLog:
         if view is not None:
             # Who heard the earlier boot heard the region: a restart is no silence.
             fresh.heard_at_ms = dict(view.heard_at_ms)
+        self._forget_the_gone(report.region_id, now_ms)
         self.agents[key] = fresh
         others = [
             each
@@ -153,9 +156,20 @@ class ObservationLog:
         self._by_region[report.region_id] = [*others, fresh]
         return fresh
 
+    def _forget_the_gone(self, region_id: RegionId, now_ms: int) -> None:
+        """Drop agents of pods that were replaced long ago, or they would pile up for ever."""
+        views = self._by_region.get(region_id, [])
+        gone = [each for each in views if now_ms - each.last_heard_ms > _FORGOTTEN_MS]
+        for view in gone:
+            key = (view.region_id, view.agent_id)
+            for pair in view.peer_places:
+                self._observers[pair].remove(key)
+            del self.agents[key]
+        if gone:
+            self._by_region[region_id] = [each for each in views if each not in gone]
+
     def _replace_readings(self, view: AgentView, readings: Readings, at_ms: int) -> bool:
         before, view.readings, view.full_at_ms = view.readings, readings, at_ms
-        key = (view.region_id, view.agent_id)
         news = before.gates != readings.gates
         services_before = view.services
         view.services = {each.service_id: each for each in readings.services}
@@ -172,7 +186,7 @@ class ObservationLog:
         return news
 
     def _take_peers(self, view: AgentView, before: tuple[PeerReading, ...]) -> None:
-        """Note which pairs the agent has changed its mind about, or speaks of for the first time."""
+        """Note of which pairs the agent says something new."""
         key = (view.region_id, view.agent_id)
         passing = {(each.service_id, each.region_id): each.passing for each in before}
         view.peer_places = {}

@@ -1,7 +1,7 @@
 """Which agents watch which service from outside."""
 
 from director.core.effects import DirectProbes, ProbeTarget
-from director.core.topology import RegionSpec, ServiceSpec, Topology
+from director.core.topology import RegionSpec, ServiceSpec, SiteSpec, Topology
 from director.routing.rendezvous import key_hash, mixed
 from director.routing.table import RegionId
 
@@ -15,9 +15,11 @@ def plan_probes(topology: Topology) -> dict[RegionId, DirectProbes]:
         region.region_id: [] for region in topology.regions
     }
     for service in topology.services:
+        preferred = _preferred_observers(topology, service)
         for site in service.sites:
-            for observer in _observers(topology, service, site.region_id):
-                targets[observer.region_id] += _targets(service, site.region_id)
+            probes = _targets(service, site)
+            for observer in _observers(topology, preferred, site.region_id):
+                targets[observer.region_id] += probes
     return {
         region_id: DirectProbes(
             region_id,
@@ -27,31 +29,39 @@ def plan_probes(topology: Topology) -> dict[RegionId, DirectProbes]:
     }
 
 
-def _observers(topology: Topology, service: ServiceSpec, region_id: RegionId) -> list[RegionSpec]:
-    """Up to five regions in different failure domains, spread evenly over a large fleet."""
+def _preferred_observers(topology: Topology, service: ServiceSpec) -> list[RegionSpec]:
+    """Every region in an order of the service's own, so that a large fleet shares the work.
+
+    One order serves all sites of the service: an order for each would cost seconds at fifty regions
+    and two hundred services, while every replica waits.
+    """
+    key = key_hash(service.service_id)
+    return sorted(
+        topology.regions, key=lambda region: (mixed(key, region.region_id), region.region_id)
+    )
+
+
+def _observers(
+    topology: Topology, preferred: list[RegionSpec], region_id: RegionId
+) -> list[RegionSpec]:
+    """The first five in different failure domains, none of them the judged region's own."""
     judged = topology.region(region_id)
-    others = [
-        region
-        for region in topology.regions
-        if judged is None or region.failure_domain != judged.failure_domain
-    ]
-    key = key_hash(f"{service.service_id}/{region_id}")
-    others.sort(key=lambda region: (mixed(key, region.region_id), region.region_id))
     by_domain: dict[str, RegionSpec] = {}
-    for region in others:
-        by_domain.setdefault(region.failure_domain, region)
-    return list(by_domain.values())[:OBSERVERS_MAX]
+    for region in preferred:
+        if judged is None or region.failure_domain != judged.failure_domain:
+            by_domain.setdefault(region.failure_domain, region)
+        if len(by_domain) == OBSERVERS_MAX:
+            break
+    return list(by_domain.values())
 
 
-def _targets(service: ServiceSpec, region_id: RegionId) -> list[ProbeTarget]:
-    site = service.site(region_id)
-    assert site is not None, "the caller iterates over the service's own sites"
+def _targets(service: ServiceSpec, site: SiteSpec) -> list[ProbeTarget]:
     health = service.health
     # One endpoint stands for the region: an agent beside each pod reports the others.
     return [
         ProbeTarget(
             service.service_id,
-            region_id,
+            site.region_id,
             _probed_address(endpoint.address, health.probe.address),
             health.probe,
             health.every_ms,

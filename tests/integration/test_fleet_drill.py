@@ -113,15 +113,13 @@ def test_a_stop_by_signal_ends_every_process_and_removes_the_directory(
 def test_an_interrupted_drill_restores_the_region_and_exits_130(folder: Path) -> None:
     process = _start(folder, "--drill")
     assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if "inject" in line:
-            process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
+    while "inject" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
 
-    assert process.returncode == 130, "".join(said)
-    assert any("restoring" in line for line in said)
+    assert process.returncode == 130, output
+    assert "restoring eu-west1" in output
     assert _alive(folder) == []
     assert _left(folder) == []
 

@@ -4,11 +4,11 @@ import random
 from collections.abc import Iterable
 from itertools import product
 
+from director.core.ids import PolicyId
 from director.core.inputs import Asked, ManifestAsked
 from director.core.state import Run
 from director.core.topology import (
     Policy,
-    PolicyId,
     RegionSpec,
     ServiceSpec,
     SiteSpec,

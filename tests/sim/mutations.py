@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
-from director.core.commands import StageName
 from director.core import director, failover_run, lease, machine_runs
+from director.core.commands import StageName
 from regions.core import autonomy, fence
 from tests.sim.options import LeaderLoss, Options, RegionLoss
 from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover, NotSettledError
@@ -34,30 +34,37 @@ class Bug:
     under: Mapping[str, object] = field(default_factory=dict)
 
 
+_ALIVE = {"region_loss": RegionLoss.UNSEEN, "rpo_ms": None}
+"""The home goes on writing while it is moved away from."""
+
 BUGS = (
     Bug("the lease is counted from receipt", autonomy, "Autonomy.granted",
         "deadline_at_ms = sent_at_ms + given", "deadline_at_ms = now_ms + given",
         {"region_loss": RegionLoss.STALLED}),
+    Bug("a gate stays open for longer than its lease", autonomy, "Autonomy.granted",
+        "given.ttl_ms * USED_PER_MILLE", "given.ttl_ms * 1_500",
+        {"region_loss": RegionLoss.CUT_OFF}),
     Bug("leases are granted without a barrier", director, "Director._take",
         "return self._leases.ask(given)",
         "self._leases.ask(given); return self._leases.passed("
         "self._leases._barrier_id, self._term or 0, self._state, now_ms=now_ms)",
-        {"region_loss": RegionLoss.UNSEEN, "stage": StageName.CONFIRMING,
-         "leader_loss": LeaderLoss.PAUSED_WITH_HOME, "rpo_ms": None}),
+        {**_ALIVE, "stage": StageName.CONFIRMING, "leader_loss": LeaderLoss.PAUSED_WITH_HOME}),
     Bug("a new leader does not wait for the old one's leases", lease, "LeaseBook._stopped_at_ms",
-        "self._office_at_ms + self._timing.lease_wait_ms", "self._office_at_ms"),
-    Bug("a demotion is not awaited", failover_run, "_stopped",
-        "if _has_promised(view)", "if True"),
-    Bug("a promise is confirmed while permits are out", autonomy, "Autonomy._maybe_confirm",
-        "and now_ms >= gate.quiet_at_ms", ""),
-    Bug("an abort grants the epoch again", machine_runs, "_granted",
-        "epoch=group.epoch + 1", "epoch=group.epoch + (home != group.home)"),
-    Bug("a gate stays open beyond its lease", autonomy, "Autonomy.run",
-        "now_ms >= gate.deadline_at_ms", "now_ms >= gate.deadline_at_ms + 60_000"),
-    Bug("an agent obeys the word of whoever speaks last", fence, "Fence.directed",
-        "given.token < known.token", "False"),
+        "self._office_at_ms + self._timing.lease_wait_ms", "self._office_at_ms",
+        {**_ALIVE, "stage": StageName.CONFIRMING, "leader_loss": LeaderLoss.ISOLATED_WITH_HOME}),
     Bug("grants of this office are forgotten", lease, "LeaseBook._stopped_at_ms",
-        "if grant is not None and", "if grant is not None and False and"),
+        "if grant is not None and", "if grant is not None and False and", _ALIVE),
+    Bug("a demotion is not awaited", failover_run, "_stopped",
+        "if _has_promised(view)", "if True", _ALIVE),
+    Bug("a promise is confirmed while permits are out", autonomy, "Autonomy._maybe_confirm",
+        "and now_ms >= gate.quiet_at_ms", "", {**_ALIVE, "gate_answer_ms": 1_000}),
+    Bug("an abort grants the same epoch again", machine_runs, "_granted",
+        "epoch=group.epoch + 1", "epoch=group.epoch + (home != group.home)",
+        {"stage": StageName.FENCING, "loses_target": True}),
+    Bug("an agent obeys whoever speaks last", fence, "Fence.directed",
+        "        return None\n    if known is None or given.token > known.token:",
+        "        pass\n    if known is None or given.token != known.token:",
+        {"leader_loss": LeaderLoss.CRASHED}),
 )  # fmt: skip
 
 

@@ -1,14 +1,13 @@
 """One simulated region: the real Agent with the real gate, and a guarded service that obeys it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from director.core.ids import AgentId
 from director.core.timing import DEFAULT_TIMING
 from director.routing.table import RegionId, ServiceId
 from director.runtime.backoff import Backoff
-from regions.actuators.gate import GateAnswer, Gates
+from regions.actuators.gate import Gates
 from regions.core.agent import Agent
 from regions.core.effects import (
     Effect,
@@ -22,6 +21,7 @@ from regions.core.effects import (
     SetGate,
     StartProbe,
 )
+from regions.core.gate_answer import GateAnswer
 from regions.core.ids import AgentId as AgentsOwnId
 from regions.core.ids import ReplicaId
 from regions.core.inputs import (
@@ -386,5 +386,3 @@ class Region:
         if stream.is_welcomed:
             self.receive(Disconnected(ReplicaId(replica_id)))
         self.process.after(stream.backoff.next_delay_ms(), lambda: self._open(replica_id))
-
-

@@ -154,9 +154,7 @@ class Replica:
         if wake_at_ms is None or wake_at_ms == self._timer_at_ms:
             return
         self._timer_at_ms = wake_at_ms
-        self.process.after(
-            wake_at_ms - self.process.clock.now_ms(), lambda: self._wake(wake_at_ms)
-        )
+        self.process.after(wake_at_ms - self.process.clock.now_ms(), lambda: self._wake(wake_at_ms))
 
     def _wake(self, at_ms: int) -> None:
         if self._timer_at_ms == at_ms:
@@ -290,9 +288,7 @@ class Replica:
         news = (node.term, node.leader_id, node.leads_term() is not None)
         if news != office.told:
             office.told = news
-            self.process.after(
-                self._world.options.app_hop_ms, lambda: self._change_office(*news)
-            )
+            self.process.after(self._world.options.app_hop_ms, lambda: self._change_office(*news))
 
     def _change_office(self, term: int, leader_id: str | None, is_leader: bool) -> None:
         office = self._office
@@ -396,7 +392,7 @@ class Replica:
         else:
             self._nudge()
 
-    # -- evidence for the leader ---------------------------------------------------------------------
+    # -- evidence for the leader ---
 
     def _beat(self) -> None:
         self.process.after(DEFAULT_TIMING.relay_ms, self._beat)
@@ -444,7 +440,7 @@ class Replica:
     ) -> tuple[Callable[[Any], None], Callable[[], None]]:
         """Take a follower's stream in, for as long as this replica leads."""
 
-        def take(said: Any) -> None:  # noqa: ANN401 - what the follower's end sent
+        def take(said: Any) -> None:
             term, own, reports = said
             if not self._office.is_leader or term > self.raft.node.term:
                 connection.close()

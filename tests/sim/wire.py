@@ -83,9 +83,7 @@ def lease_asked(effect: of_agent.SendLease, hello: Hello) -> to_director.LeaseAs
 def _readings(readings: agent_readings.Readings) -> observations.Readings:
     return observations.Readings(
         tuple(
-            observations.ServiceReading(
-                each.service_id, each.passing, each.lag_ms, each.lag_age_ms
-            )
+            observations.ServiceReading(each.service_id, each.passing, each.lag_ms, each.lag_age_ms)
             for each in readings.services
         ),
         tuple(

@@ -1,4 +1,4 @@
-"""All checkers in one hand: the simulator tells them what happens, each looks at its own promise."""
+"""All checkers in one hand: the simulator tells what happens, each looks at its own promise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

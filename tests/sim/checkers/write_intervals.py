@@ -1,4 +1,4 @@
-"""A1: the spans of acknowledged writes under successive tokens never overlap, nor share a region."""
+"""A1: spans of acknowledged writes under successive tokens never overlap, nor share a region."""
 
 Token = tuple[int, int]
 

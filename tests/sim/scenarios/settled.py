@@ -35,8 +35,10 @@ def _missing_in_data(cluster: Cluster) -> str:
     group = state.groups[0]
     if group.serving != group.home:
         return f"{group.home} owns, but {group.serving} serves"
-    owners = {each: cluster.world.watch.routes.owner_by_replica.get(each) for each in sorted(
-        cluster.replicas)}
+    owners = {
+        each: cluster.world.watch.routes.owner_by_replica.get(each)
+        for each in sorted(cluster.replicas)
+    }
     if set(owners.values()) != {group.home}:
         return f"routes point at {owners}, the owner is {group.home}"
     open_at = [name for name, region in cluster.regions.items() if _is_open(cluster, name)]
