@@ -264,7 +264,7 @@ class Director:
                 was = before.group(group_id)
                 # Taken back while it was being fenced: its lease may have long to run.
                 has_older_stopped = was is not None and self._leases.is_demoted(
-                    group_id, before.token(was), self._log
+                    group_id, before.token(was), self._log, now_ms=now_ms
                 )
             case _:
                 return

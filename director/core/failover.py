@@ -76,7 +76,7 @@ def loss_bound_ms(
     if covered_ms is None:
         return None
     token = bench.state.token(group)
-    if bench.leases.is_demoted(group.group_id, token, bench.court.log):
+    if bench.leases.is_demoted(group.group_id, token, bench.court.log, now_ms=bench.now_ms):
         # It promised; what it acknowledged came before the promise, and so before now.
         return max(0, bench.now_ms - covered_ms)
     home_ends_ms = bench.leases.stopped_at_ms(group.group_id, token)
@@ -204,3 +204,18 @@ def _residency_reason(
         if home_allowed and (region is None or region.jurisdiction not in rule.allow_jurisdictions):
             return Ineligible.RESIDENCY
     return None
+
+
+def is_idle(bench: Bench, group: Group, home: RegionId) -> bool:
+    """Whether the home has had neither a lease nor an open gate for longer than a promotion takes.
+
+    It beats and passes its probe, and yet nobody can write: its agent cannot prove its work (A6),
+    or guards something else. Its lease has provably ended, so moving on cannot make two writers.
+    """
+    if not bench.leases.is_in_office:
+        return False
+    token = bench.state.token(group)
+    ended_ms = bench.leases.stopped_at_ms(group.group_id, token)
+    if bench.now_ms < ended_ms + bench.court.timing.promote_deadline_ms:
+        return False
+    return not bench.court.log.is_gate_open(home, group.group_id, token)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from director.core.commands import AbortRun, AdvanceRun, RunKind, StageName, Stamp
-from director.core.failover import Bench, covered_through_ms, standing
+from director.core.failover import Bench, covered_through_ms, is_idle, standing
 from director.core.health import (
     SILENT_DIRECTORS_MIN,
     Cause,
@@ -24,7 +24,8 @@ from director.routing.table import Verdict
 
 Step: TypeAlias = AdvanceRun | AbortRun
 
-# Evidence that neither holds nor is taken back leaves a run undecided for at most this long.
+# Evidence that neither holds nor is taken back leaves a run undecided for at most this long, on
+# top of the policy's hold.
 _CONFIRM_DEADLINE_MS = 10_000
 
 
@@ -130,19 +131,29 @@ def _follows_closely(view: RunView) -> Step | None:
 
 def _confirming(view: RunView) -> Step | None:
     """One more fresh round must agree; contrary evidence ends the run (architecture.md 2)."""
-    judgement = judge(view.bench.court, view.service, view.run.source, now_ms=view.bench.now_ms)
     lost = _target_lost(view)
     if lost is not None:
         return lost
+    if is_idle(view.bench, view.group, view.run.source):
+        return view.advance(f"the gate of {view.run.source} stays closed")
+    judgement = judge(view.bench.court, view.service, view.run.source, now_ms=view.bench.now_ms)
+    return _retracted(view, judgement) or _confirmed(view, judgement)
+
+
+def _retracted(view: RunView, judgement: Judgement) -> Step | None:
     if judgement.verdict in (Verdict.UP, Verdict.DEGRADED):
         return view.abort("EVIDENCE_RETRACTED", f"{view.run.source} is {judgement.verdict} again")
     if judgement.cause is Cause.UNDECIDED:
         # An agent that was silent beats again, or one that saw its service fail began anew.
         return view.abort("EVIDENCE_RETRACTED", f"the agent of {view.run.source} is back")
-    policy = view.bench.state.topology.policy(view.service.policy_id)
-    if view.here_ms >= policy.hold_ms and _is_fresh_round(view, judgement):
+    return None
+
+
+def _confirmed(view: RunView, judgement: Judgement) -> Step | None:
+    hold_ms = view.bench.state.topology.policy(view.service.policy_id).hold_ms
+    if view.here_ms >= hold_ms and _is_fresh_round(view, judgement):
         return view.advance(f"confirmed: {judgement.cause}")
-    if view.here_ms >= _CONFIRM_DEADLINE_MS:
+    if view.here_ms >= hold_ms + _CONFIRM_DEADLINE_MS:
         return view.abort("EVIDENCE_LOST", f"no fresh evidence against {view.run.source}")
     return None
 
@@ -166,11 +177,11 @@ def _is_fresh_round(view: RunView, judgement: Judgement) -> bool:
             heard_ms = view.bench.court.log.last_heard_ms(view.run.source)
             return heard_ms is not None and heard_ms > view.memory.since_ms
         case Cause.SILENT | Cause.NEVER_HEARD:
-            # The run began only after the lease ran out; one more beat's time without a beat.
+            # Silence moves nothing before the lease has run out (ADR 0003), however the run began.
             court = view.bench.court
             silent = silent_domain_count(court, view.run.source, now_ms=view.bench.now_ms)
             agreed = min(SILENT_DIRECTORS_MIN, len(set(court.domains.values())))
-            return view.here_ms >= heartbeat_ms and silent >= agreed
+            return view.here_ms >= heartbeat_ms and silent >= agreed and _has_lease_ended(view)
         case _:
             return False
 
@@ -211,15 +222,20 @@ def _is_source_lost(view: RunView) -> bool:
 
 def _has_promised(view: RunView) -> bool:
     token = FencingToken(view.bench.state.generation, view.run.source_epoch)
-    return view.bench.leases.is_demoted(view.run.group_id, token, view.bench.court.log)
+    return view.bench.leases.is_demoted(
+        view.run.group_id, token, view.bench.court.log, now_ms=view.bench.now_ms
+    )
+
+
+def _has_lease_ended(view: RunView) -> bool:
+    token = FencingToken(view.bench.state.generation, view.run.source_epoch)
+    return view.bench.now_ms >= view.bench.leases.stopped_at_ms(view.run.group_id, token)
 
 
 def _stopped(view: RunView) -> str | None:
-    token = FencingToken(view.bench.state.generation, view.run.source_epoch)
-    leases, group_id = view.bench.leases, view.run.group_id
     if _has_promised(view):
         return f"{view.run.source} confirmed that it stopped"
-    if view.bench.now_ms >= leases.stopped_at_ms(group_id, token):
+    if _has_lease_ended(view):
         return f"the lease of {view.run.source} ran out"
     return None
 

@@ -19,6 +19,10 @@ from director.routing.table import RegionId, Verdict
 # supports a single accusing peer (architecture.md, section 2).
 SILENT_DIRECTORS_MIN = 2
 
+# What is kept of a region's agents as evidence: the gravest finding, and the youngest of those.
+_PASS, _NOT_BELIEVED, _FAIL = 1, 2, 3
+_FINDINGS = {_PASS: "pass", _NOT_BELIEVED: "not believed", _FAIL: "fail"}
+
 
 class Cause(StrEnum):
     """Why a verdict is what it is."""
@@ -176,31 +180,31 @@ def _accusation(court: Court, service: ServiceSpec, pair: Pair, *, now_ms: int) 
     judged = court.topology.region(pair[1])
     own_domain = "" if judged is None else judged.failure_domain
     fresh_ms = court.timing.staleness_bound_ms + service.health.every_ms
-    evidence = []
+    findings: dict[RegionId, tuple[int, int]] = {}
     fails_for_ms: dict[str, int] = {}
     accusers: dict[RegionId, int] = {}
     for word in court.log.peer_words(pair):
+        passing, observer_id = word.reading.passing, word.observer[0]
         age_ms = now_ms - word.at_ms
-        region = court.topology.region(word.observer[0])
-        if age_ms > fresh_ms or region is None or word.reading.passing is None:
+        if age_ms > fresh_ms or passing is None:
             continue
-        vantage = f"peer:{region.region_id}"
-        if word.reading.passing:
-            evidence.append(Evidence(vantage, "pass", age_ms))
+        weight = _PASS if passing else _FAIL if word.is_believed else _NOT_BELIEVED
+        findings[observer_id] = max(findings.get(observer_id, (0, 0)), (weight, -age_ms))
+        region = None if weight is not _FAIL else court.topology.region(observer_id)
+        if region is None or region.failure_domain == own_domain:
             continue
-        if not word.is_believed:
-            evidence.append(Evidence(vantage, "not believed", age_ms))
-            continue
-        evidence.append(Evidence(vantage, "fail", age_ms))
-        if region.failure_domain != own_domain:
-            domain = region.failure_domain
-            streak_ms = word.reading.failing_for_ms + age_ms
-            fails_for_ms[domain] = max(streak_ms, fails_for_ms.get(domain, 0))
-            rounds = accusers.get(region.region_id, 0)
-            accusers[region.region_id] = max(rounds, word.reading.round_count)
-    streaks_ms = tuple(fails_for_ms[domain] for domain in sorted(fails_for_ms))
+        domain = region.failure_domain
+        streak_ms = word.reading.failing_for_ms + age_ms
+        fails_for_ms[domain] = max(streak_ms, fails_for_ms.get(domain, 0))
+        accusers[observer_id] = max(accusers.get(observer_id, 0), word.reading.round_count)
     return _Accusation(
-        tuple(evidence), len(fails_for_ms), tuple(sorted(accusers.items())), streaks_ms
+        tuple(
+            Evidence(f"peer:{observer_id}", _FINDINGS[weight], -negative_age_ms)
+            for observer_id, (weight, negative_age_ms) in sorted(findings.items())
+        ),
+        len(fails_for_ms),
+        tuple(sorted(accusers.items())),
+        tuple(fails_for_ms[domain] for domain in sorted(fails_for_ms)),
     )
 
 

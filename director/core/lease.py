@@ -207,13 +207,21 @@ class LeaseBook:
             stopped_ms = max(stopped_ms, grant.at_ms + self._timing.lease_wait_ms)
         return stopped_ms
 
-    def is_demoted(self, group_id: GroupId, token: FencingToken, log: ObservationLog) -> bool:
+    def is_demoted(
+        self, group_id: GroupId, token: FencingToken, log: ObservationLog, *, now_ms: int
+    ) -> bool:
         """Whether the one agent that may hold the lease promised never to act under ``token``.
 
-        Without a grant of this office nobody knows who holds, so no promise is enough.
+        Without a grant of this office nobody knows who holds, so no promise is enough. Nor is it
+        while another agent may still hold a lease of an earlier leader: an agent that says it holds
+        is believed for a renewal, but not as the only one.
         """
         grant = self._grants.get(group_id)
         if grant is None or grant.token != token:
+            return False
+        fresh = self._fresh.get(group_id)
+        is_born_here = fresh is not None and fresh.token == token
+        if not is_born_here and now_ms < self._office_at_ms + self._timing.lease_wait_ms:
             return False
         return any(
             view.agent_id == grant.agent_id

@@ -132,6 +132,9 @@ def _remembered(
 
 
 def _record_verdicts(state: State, index: int, command: RecordVerdicts) -> Applied:
+    # One copy for all changes; each rule below sees the changes before it.
+    verdicts = dict(state.verdicts)
+    state = replace(state, verdicts=MappingProxyType(verdicts))
     recorded: list[VerdictChange] = []
     withheld: list[tuple[ServiceId, RegionId, str]] = []
     for change in command.changes:
@@ -140,10 +143,11 @@ def _record_verdicts(state: State, index: int, command: RecordVerdicts) -> Appli
             continue  # a newer manifest took the site away
         is_down = change.verdict is Verdict.DOWN
         rule = withholding_rule(state, change.service_id, change.region_id) if is_down else ""
-        before = state.verdicts.get((change.service_id, change.region_id))
+        pair = (change.service_id, change.region_id)
+        before = verdicts.get(pair)
         if before is not None and (before.verdict, before.withheld) == (change.verdict, rule):
             continue
-        state = _with_verdict(state, index, change, rule)
+        verdicts[pair] = _verdict_record(state, index, change, rule)
         recorded.append(change)
         if rule:
             withheld.append((change.service_id, change.region_id, rule))
@@ -157,8 +161,8 @@ def _record_verdicts(state: State, index: int, command: RecordVerdicts) -> Appli
     return state, VerdictsRecorded(index, tuple(recorded), tuple(withheld))
 
 
-def _with_verdict(state: State, index: int, change: VerdictChange, rule: str) -> State:
-    record = VerdictRecord(
+def _verdict_record(state: State, index: int, change: VerdictChange, rule: str) -> VerdictRecord:
+    return VerdictRecord(
         change.verdict,
         since_ms=state.now_ms,
         index=index,
@@ -167,8 +171,6 @@ def _with_verdict(state: State, index: int, change: VerdictChange, rule: str) ->
         suspected_at_ms=change.suspected_at_ms,
         evidence=change.evidence,
     )
-    pair = (change.service_id, change.region_id)
-    return replace(state, verdicts=MappingProxyType({**state.verdicts, pair: record}))
 
 
 def _with_removal(state: State, change: VerdictChange) -> State:

@@ -7,11 +7,12 @@ from director.core.failover import Bench, Candidate, candidates, first_suspicion
 from director.core.health import Court
 from director.core.reasons import Reason
 from director.core.safety import Refusal, start_refusal
-from director.core.state import Group, State, VerdictRecord
+from director.core.state import Group, Phase, State, VerdictRecord
 from director.core.topology import ServiceSpec
 
-# A planned move that was taken back is not tried again at once: each try stops the writes.
-_PLANNED_RETRY_MS = 60_000
+# A move that was taken back, or that came to a target whose gate stayed closed, is not tried again
+# at once: each try stops the writes.
+_RETRY_MS = 60_000
 # Fewer failure domains than this among the replicas cannot lose one and still decide safely.
 _DOMAINS_FOR_AUTOMATION_MIN = 3
 
@@ -31,10 +32,9 @@ def start(
     bench: Bench, group: Group, service: ServiceSpec, trigger: Trigger, stamp: Stamp
 ) -> StartRun | Refusal:
     """Start a run if every rule allows it; otherwise say why not, for people."""
-    if trigger.automatic:
-        limit = automation_limit(bench.court, service)
-        if limit is not None:
-            return limit
+    limit = automation_limit(bench.court, service) if trigger.automatic else _gate_limit(service)
+    if limit is not None:
+        return limit
     suspected_at_ms = trigger.suspected_at_ms
     if trigger.kind is RunKind.FAILOVER:
         suspected_at_ms = first_suspicion_ms(bench, group, suspected_at_ms)
@@ -48,7 +48,13 @@ def start(
     )
     if not found or found[0].ineligible is not None:
         return no_target(service, found)
-    best = found[0]
+    best = _best_untried(bench.state, group, found, stamp)
+    if best is None:
+        return Refusal(
+            Reason.COOLDOWN,
+            f"no region that took {service.service_id} over in the last {_RETRY_MS} ms opened its "
+            "gate; look at the agents there",
+        )
     command = StartRun(
         replace(stamp, reason=trigger.reason),
         trigger.kind,
@@ -70,7 +76,7 @@ def _retry_refusal(state: State, group: Group, stamp: Stamp) -> Refusal | None:
     for run in reversed(state.runs):
         if run.group_id != group.group_id:
             continue
-        left_ms = run.stage_at_ms + _PLANNED_RETRY_MS - stamp.at_ms
+        left_ms = run.stage_at_ms + _RETRY_MS - stamp.at_ms
         if run.stage is not StageName.ABORTED or run.kind is RunKind.FAILOVER or left_ms <= 0:
             return None
         return Refusal(
@@ -91,13 +97,35 @@ def automation_limit(court: Court, service: ServiceSpec) -> Refusal | None:
             f"the directors run in {len(domains)} failure domains ({', '.join(domains)}); "
             f"automatic failover needs {_DOMAINS_FOR_AUTOMATION_MIN}",
         )
-    if not service.gated:
-        return Refusal(
-            Reason.AUTOMATION_OFF,
-            f"{service.service_id} does not ask the gate before it writes, so its old owner cannot "
-            "be fenced; move it by hand",
-        )
-    return None
+    return _gate_limit(service)
+
+
+def _gate_limit(service: ServiceSpec) -> Refusal | None:
+    """Nobody but a person moves a service that cannot be fenced, not even for a drain."""
+    if service.gated:
+        return None
+    return Refusal(
+        Reason.AUTOMATION_OFF,
+        f"{service.service_id} does not ask the gate before it writes, so its old owner cannot "
+        "be fenced; move it by hand",
+    )
+
+
+def _best_untried(
+    state: State, group: Group, found: tuple[Candidate, ...], stamp: Stamp
+) -> Candidate | None:
+    """The best candidate that did not just take over without ever opening its gate."""
+    failed = {
+        run.target
+        for run in state.runs
+        if run.group_id == group.group_id
+        and run.stage is StageName.ABORTED
+        and any(spent.phase is Phase.FENCE for spent in run.ledger)  # it had been granted
+        and stamp.at_ms < run.stage_at_ms + _RETRY_MS
+    }
+    return next(
+        (each for each in found if each.ineligible is None and each.region_id not in failed), None
+    )
 
 
 def no_target(service: ServiceSpec, found: tuple[Candidate, ...]) -> Refusal:

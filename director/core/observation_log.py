@@ -7,6 +7,7 @@ the instants it is handed, all on the local boot-time clock of this replica.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
 from director.core.observations import (
@@ -78,9 +79,8 @@ class LagSample:
         return self.at_ms - self.lag_ms
 
 
-@dataclass(frozen=True, slots=True)
-class PeerWord:
-    """What one agent elsewhere last said of a pair, dated locally.
+class PeerWord(NamedTuple):
+    """What one agent elsewhere last said of a pair, dated locally. Made by the thousand.
 
     Attributes:
         is_believed: False when the agent accuses everyone it watches.
@@ -177,29 +177,33 @@ class ObservationLog:
             was = services_before.get(service.service_id)
             if was is None or was.passing is not service.passing:
                 self._dirty.add((service.service_id, view.region_id))
-                news = True
+                # First words that are good can wait for the next tick: a thousand agents say them.
+                news = news or was is not None or service.passing is False
             if service.lag_ms is not None:
                 self._sample_lag((service.service_id, view.region_id), service, at_ms)
         if not _says_the_same(before.peers, readings.peers):
-            self._take_peers(view, before.peers)
-            news = True
+            news = self._take_peers(view, before.peers) or news
         return news
 
-    def _take_peers(self, view: AgentView, before: tuple[PeerReading, ...]) -> None:
-        """Note of which pairs the agent says something new."""
+    def _take_peers(self, view: AgentView, before: tuple[PeerReading, ...]) -> bool:
+        """Note of which pairs the agent says something new, and return whether that is urgent."""
+        news = False
         key = (view.region_id, view.agent_id)
         passing = {(each.service_id, each.region_id): each.passing for each in before}
         view.peer_places = {}
         for place, peer in enumerate(view.readings.peers):
             pair = (peer.service_id, peer.region_id)
             view.peer_places[pair] = place
-            if pair not in passing or passing[pair] is not peer.passing:
+            is_first = pair not in passing
+            if is_first or passing[pair] is not peer.passing:
                 self._dirty.add(pair)
+                news = news or not is_first or peer.passing is False
             observers = self._observers.setdefault(pair, [])
             if key not in observers:
                 observers.append(key)
                 observers.sort()
         self._weigh(view)
+        return news
 
     def _weigh(self, view: AgentView) -> None:
         """Note whether the agent is to be believed; its other accusations stand or fall with it."""

@@ -19,7 +19,7 @@ from director.core.commands import (
     Stamp,
     VerdictChange,
 )
-from director.core.failover import Bench, standing
+from director.core.failover import Bench, is_idle, standing
 from director.core.failover_run import Memory, RunView, next_step, remember
 from director.core.health import (
     SILENT_DIRECTORS_MIN,
@@ -151,8 +151,9 @@ class Planner:
                 continue
             judgement = judge(bench.court, service, pair[1], now_ms=bench.now_ms)
             record = bench.state.verdicts.get(pair)
-            settled = record is not None and record.verdict is judgement.verdict
-            if not settled or (record is not None and record.withheld):
+            # Before the first word of a pair there is nothing to look at again.
+            said = Verdict.UNKNOWN if record is None else record.verdict
+            if said is not judgement.verdict or (record is not None and record.withheld):
                 self._attention.add(pair)
             if self._is_due(bench, pair, judgement, record, stamp):
                 changes.append(_change(pair, judgement, stamp))
@@ -237,6 +238,14 @@ class Planner:
             return Trigger(
                 RunKind.FAILOVER, f"{home} is forced down", stamp.at_ms, record, automatic=False
             )
+        if is_idle(bench, group, home):
+            return Trigger(
+                RunKind.FAILOVER,
+                f"the gate of {home} stays closed: nobody can write",
+                self._idle_since_ms(bench, group, stamp),
+                record,
+                automatic=True,
+            )
         # Forced up, it stays where it is: an operator's word outranks every verdict.
         if record is not None and override is None:
             reason = self._lost_reason(bench, group, home, record)
@@ -269,6 +278,10 @@ class Planner:
         if is_silent and self._has_lapsed(bench, group, home):
             return f"{home} is silent and its lease ran out"
         return ""
+
+    def _idle_since_ms(self, bench: Bench, group: Group, stamp: Stamp) -> int:
+        ended_ms = self._leases.stopped_at_ms(group.group_id, bench.state.token(group))
+        return stamp.at_ms - max(0, bench.now_ms - ended_ms)
 
     def _has_lapsed(self, bench: Bench, group: Group, home: RegionId) -> bool:
         """Whether nobody can renew the home's lease any more, and it has provably ended (ADR 3)."""

@@ -28,12 +28,15 @@ def seeds_from(text: str) -> range:
 
 def play(seed: int, *, verbose: bool) -> Outcome | None:
     """Play one seed; None, and a report, if it failed."""
-    scenario = LeaderLostDuringFailover(Options.draw(seed))
+    options = Options.draw(seed)
+    scenario = LeaderLostDuringFailover(options)
+    if verbose:
+        click.echo(options.describe())
     try:
         return scenario.run()
-    except AssertionError as error:
-        click.echo(f"seed {seed} FAILED: {error}")
-        click.echo(f"  {Options.draw(seed).describe()}")
+    except Exception as error:
+        click.echo(f"seed {seed} FAILED: {error!r}")
+        click.echo(f"  {options.describe()}")
         if verbose:
             click.echo("\n".join(f"  {line}" for line in scenario.cluster.world.trace.last_lines))
         click.echo(f"  play it again: python -m tests.sim --seeds {seed}-{seed} --verbose")
@@ -78,7 +81,8 @@ def _summarise(outcomes: list[Outcome], failed: list[int], took_s: float) -> Non
     ):
         click.echo(f"{of_what} was: {_counts(outcomes, choose)}")
     click.echo(
-        f"quorum lost in {sum(each.options.loses_quorum for each in outcomes)}, "
+        f"quorum lost in {sum(each.options.loses_quorum for each in outcomes)} "
+        f"({sum(each.frozen_ms for each in outcomes) // 1_000} s watched), "
         f"{sum(each.handovers for each in outcomes)} ownerships, "
         f"{sum(each.terms for each in outcomes)} terms, "
         f"{sum(each.writes for each in outcomes)} acknowledged writes, "

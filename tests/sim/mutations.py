@@ -100,4 +100,6 @@ def seeds_to_find(bug: Bug, seeds_max: int) -> Found | None:
             return Found(seed + 1, str(error), is_by_checker=False)
         except AssertionError as error:
             return Found(seed + 1, str(error), is_by_checker=True)
+        except Exception as error:
+            return Found(seed + 1, repr(error), is_by_checker=False)
     return None

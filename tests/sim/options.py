@@ -93,7 +93,7 @@ class Options:
             first_home=rng.choice(REGIONS),
             base_delay_ms=rng.choice([1, 20, 60]),
             jitter_ms=rng.choice([0, 5, 30]),
-            loss=rng.choice([0.0, 0.0, 0.005, 0.03]),
+            loss=rng.choice([0.0, 0.0, 0.005, 0.05, 0.15]),
             keepalive_ms=8_000,
             sync_ms=rng.choice([1, 4, 20]),
             app_hop_ms=rng.choice([0, 1, 5]),

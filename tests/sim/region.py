@@ -339,7 +339,7 @@ class Region:
             _COPY_WITHIN_MS,
         )
 
-    # -- the directors -------------------------------------------------------------------------------
+    # -- the directors ---
 
     def _open(self, replica_id: str) -> None:
         stream = self._streams[replica_id]

@@ -20,6 +20,8 @@ SETTLE_MS_MAX = 30_000
 STAGE_WAIT_MS_MAX = 16_000
 # Two keepalives, the longest back-off, an election, two runs with a lease each, and a cooldown.
 CONVERGE_MS_MAX = 60_000
+# What was decided before the quorum was lost has reached everybody it can reach by then.
+FREEZE_AFTER_MS = 1_500
 # By then whatever was on its way to a stalled agent has arrived, and waits for it.
 CUT_AFTER_MS = 500
 _LOOK_EVERY_MS = 100
@@ -42,6 +44,8 @@ class Outcome:
     writes: int = 0
     terms: int = 0
     compared_states: int = 0
+    frozen_ms: int = 0
+    """For how long it was watched that nothing commits without a quorum (A8)."""
     converge_ms: int = 0
     simulated_ms: int = 0
     events: int = 0
@@ -79,7 +83,7 @@ class LeaderLostDuringFailover:
         self._advance(self._options.calm_ms)
         self._lose_region()
         self._await_stage()
-        self._advance(self._options.leader_lost_ms)
+        self._sit_out_loss()
         self._restore_leader()
         left_ms = self._options.region_lost_ms - self._options.leader_lost_ms
         self._advance(max(0, left_ms))
@@ -271,6 +275,22 @@ class LeaderLostDuringFailover:
         if others:
             self._strike.also = self._world.rng.choice(others)
             self._strike.also.kill()
+
+    def _sit_out_loss(self) -> None:
+        """Let the leader be lost for its time. Without a quorum nothing may commit (A8)."""
+        lost_ms = self._options.leader_lost_ms
+        if self._strike.also is None or lost_ms <= FREEZE_AFTER_MS:
+            self._advance(lost_ms)
+            return
+        self._advance(FREEZE_AFTER_MS)
+        index = self.cluster.newest().director.state.applied_index
+        self._advance(lost_ms - FREEZE_AFTER_MS)
+        newest = self.cluster.newest()
+        assert newest.director.state.applied_index == index, (
+            f"{newest.replica_id} applied {newest.director.state.applied_index} without a quorum; "
+            f"{index} was the last with one"
+        )
+        self.outcome.frozen_ms = lost_ms - FREEZE_AFTER_MS
 
     def _restore_leader(self) -> None:
         leader, loss = self._strike.leader, self._options.leader_loss
