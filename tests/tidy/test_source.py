@@ -92,3 +92,27 @@ def test_nothing_committed_names_a_machine_path() -> None:
     ]
 
     assert named == []
+
+
+def test_every_log_event_is_explained() -> None:
+    # Names are given literally; the director's decisions are named after their classes.
+    literal = re.compile(
+        r'(?:\blog|_log|get_logger\(\))\.\w+\(\s*"([a-z_]+)"|\b_?[Nn]ote\(\s*"([a-z_]+)"'
+    )
+    named = {
+        match[1] or match[2]
+        for path in sources("director", "regions")
+        for match in literal.finditer(path.read_text(encoding="utf-8"))
+    }
+    events = ast.parse((ROOT / "director/core/events.py").read_text(encoding="utf-8"))
+    decisions = {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", node.name).lower()
+        for node in events.body
+        if isinstance(node, ast.ClassDef)
+    }
+    explained = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+
+    # Recorded verdicts are written one line each.
+    wanted = (named | decisions) - {"verdicts_recorded"}
+    assert len(wanted) > 30
+    assert sorted(name for name in wanted if f"`{name}`" not in explained) == []
