@@ -97,7 +97,8 @@ def test_nothing_committed_names_a_machine_path() -> None:
 def test_every_log_event_is_explained() -> None:
     # Names are given literally; the director's decisions are named after their classes.
     literal = re.compile(
-        r'(?:\blog|_log|get_logger\(\))\.\w+\(\s*"([a-z_]+)"|\b_?[Nn]ote\(\s*"([a-z_]+)"'
+        r'(?:\blog|_log|get_logger\(\))\.(?:debug|info|warning|error)\(\s*"([a-z_]+)"'
+        r'|\b_?[Nn]ote\(\s*"([a-z_]+)"'
     )
     named = {
         match[1] or match[2]
