@@ -1,8 +1,9 @@
 """1 000 agents at one heartbeat per second on one replica that leads: CPU share.
 
 Agents are spread over 50 regions and guard the services of theirs. The first report of each
-carries its readings, the others only that it is there, as real agents do. The client runs in this
-process and is not counted.
+carries its readings, the others only that it is there, as real agents do. With ``--lag`` every
+report says how far a copy lags, and gives back the pulse that answered the one before. The client
+runs in this process and is not counted.
 
 Bar: less than half a core, everything the replica does besides included.
 """
@@ -26,7 +27,7 @@ CHANNELS = 20
 SERVICES = 20
 
 
-async def agent(channel: grpc.aio.Channel, number: int, period_s: float) -> None:
+async def agent(channel: grpc.aio.Channel, number: int, period_s: float, *, says_lag: bool) -> None:
     """One agent: hello, readings, then a beat every period; directives are read and dropped."""
     call = channel.stream_stream(
         "/trafficdirector.agent.v1.AgentService/Report",
@@ -34,9 +35,12 @@ async def agent(channel: grpc.aio.Channel, number: int, period_s: float) -> None
         response_deserializer=pb.ReportResponse.FromString,
     )()
 
+    echo = pb.PulseEcho()
+
     async def read() -> None:
-        async for _ in call:
-            pass
+        async for response in call:
+            if response.HasField("pulse"):
+                echo.sent_at = response.pulse.sent_at
 
     reading = asyncio.create_task(read())
     try:
@@ -55,15 +59,21 @@ async def agent(channel: grpc.aio.Channel, number: int, period_s: float) -> None
         readings = pb.Readings(
             services=[pb.ServiceReading(service_id=each, passing=True) for each in services]
         )
+        if says_lag:
+            readings.services[0].lag_ms = 70
         await call.write(pb.ReportRequest(report=pb.Report(counter=1, readings=readings)))
         for counter in range(2, 1 << 30):
             await asyncio.sleep(period_s)
-            await call.write(pb.ReportRequest(report=pb.Report(counter=counter)))
+            report = pb.Report(counter=counter)
+            if says_lag:
+                report.readings.CopyFrom(readings)
+                report.echo.CopyFrom(echo)
+            await call.write(pb.ReportRequest(report=report))
     finally:
         reading.cancel()
 
 
-async def measure(count: int, seconds: float) -> float:
+async def measure(count: int, seconds: float, *, says_lag: bool) -> float:
     """Measure, print and return the share of a core."""
     port = serving.free_port()
     director = serving.spawn(bench_resolve.__file__, "--serve", "director", "--port", str(port))
@@ -74,7 +84,10 @@ async def measure(count: int, seconds: float) -> float:
         await asyncio.sleep(2)
         at_rest = await share(director, 4)
         channels = [open_channel(f"127.0.0.1:{port}") for _ in range(CHANNELS)]
-        agents = [asyncio.create_task(agent(channels[n % CHANNELS], n, 1.0)) for n in range(count)]
+        agents = [
+            asyncio.create_task(agent(channels[n % CHANNELS], n, 1.0, says_lag=says_lag))
+            for n in range(count)
+        ]
         await asyncio.sleep(8)  # past the start: all have reported and have been judged
         with_agents = await share(director, seconds)
         failed = [each for each in agents if each.done()]
@@ -106,8 +119,10 @@ def main() -> int:
     parser = serving.role_parser(__doc__)
     parser.add_argument("--agents", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--lag", action="store_true", help="every report carries a lag sample")
     options = parser.parse_args()
-    return 0 if asyncio.run(measure(options.agents, options.seconds)) < 0.5 else 1
+    share_of_core = asyncio.run(measure(options.agents, options.seconds, says_lag=options.lag))
+    return 0 if share_of_core < 0.5 else 1
 
 
 if __name__ == "__main__":

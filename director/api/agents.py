@@ -10,8 +10,10 @@ from director.api.handlers import service, stream_stream
 from director.core.ids import AgentId, ReplicaId
 from director.core.observations import AgentReport
 from director.core.reasons import Reason
+from director.core.transit import transit_ms_max
 from director.routing.table import RegionId
-from director.service.agent_wire import lease_from_proto, readings_from_proto
+from director.runtime.clock import boot_ms
+from director.service.agent_wire import lease_from_proto, readings_from_proto, says_lag
 from director.service.agents import AgentLink
 from director.service.errors import DirectorError, InvalidRequestError, NotFoundError
 from director.service.replica import Replica
@@ -118,24 +120,40 @@ class AgentApi:
                 )
             match request.WhichOneof("body"):
                 case "report":
-                    report = request.report
-                    has_readings = report.HasField("readings")
-                    self._replica.heard(
-                        AgentReport(
-                            link.region_id,
-                            link.agent_id,
-                            link.boot_id,
-                            report.counter,
-                            readings_from_proto(report.readings) if has_readings else None,
-                            self._replica_id,
-                        )
-                    )
+                    self._hear(link, request.report)
                 case "lease":
                     self._replica.receive(
                         lease_from_proto(request.lease, link.region_id, link.agent_id)
                     )
                 case _:
                     raise InvalidRequestError("body", "is neither a report nor a lease request")
+
+    def _hear(self, link: AgentLink, report: pb.Report) -> None:
+        arrived_at_ms = boot_ms()
+        transit = None
+        if report.HasField("echo"):
+            transit = transit_ms_max(
+                report.echo.sent_at,
+                report.echo.held_ms,
+                arrived_at_ms=arrived_at_ms,
+                opened_at_ms=link.opened_at_ms,
+                clock_drift_per_mille=self._replica.settings.timing.clock_drift_per_mille,
+            )
+        has_readings = report.HasField("readings")
+        readings = readings_from_proto(report.readings) if has_readings else None
+        self._replica.heard(
+            AgentReport(
+                link.region_id,
+                link.agent_id,
+                link.boot_id,
+                report.counter,
+                readings,
+                self._replica_id,
+                transit_ms_max=transit,
+            )
+        )
+        if says_lag(readings):
+            link.pulse()
 
     @staticmethod
     async def _send(link: AgentLink, context: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import PackageNotFoundError, version
 
 import click
@@ -78,4 +79,6 @@ def director() -> None:
 
 def main() -> None:
     """Run the command line."""
+    # Read when gRPC is imported, which the commands do: its own lines are not for operators.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     director.main()

@@ -13,6 +13,8 @@ engine:
 - A read served at or above the index that ``read_barrier`` returned sees every write that finished
   before the call.
 - Leadership gained in a term is reported only after every entry of earlier terms was delivered.
+- Whoever has applied ``Standing.contact_index`` sees all that was committed by
+  ``Standing.quorum_contact_at_ms``. So a replica that is behind never dates its view as current.
 - A snapshot replaces the log below it only once it was verified; the old state stays until then.
 - Membership changes one at a time, and never in a way that loses the quorum.
 """
@@ -90,7 +92,11 @@ class Standing:
 
     Attributes:
         quorum_contact_at_ms: Boot-time instant at which this replica last had word from a quorum,
-            its own or through the leader; None if never since its start.
+            its own or through the leader; None if never since its start. Word that was long on
+            its way counts as of when it was certainly not sent yet, and time during which this
+            replica stood still counts.
+        contact_index: Everything that was committed by ``quorum_contact_at_ms`` lies at or below
+            it. A replica that has applied less is behind: its view is older than the contact.
         failed: Why the engine stopped for good (a failed fsync, a full disk); "" while it runs.
         failed_reason: The same for programs, e.g. DISK_FULL; "" when there is no word for it.
     """
@@ -102,6 +108,7 @@ class Standing:
     commit_index: int
     applied_index: int
     quorum_contact_at_ms: int | None
+    contact_index: int
     failed: str = ""
     failed_reason: str = ""
 

@@ -313,10 +313,11 @@ class Director:
     # -- observations ------------------------------------------------------------------------------
 
     def _reported(self, report: AgentReport, now_ms: int) -> tuple[Effect, ...]:
-        news = self._log.observe(report, now_ms=now_ms)
+        is_direct = report.heard_by == self._replica_id
+        news = self._log.observe(report, now_ms=now_ms, is_direct=is_direct)
         if report.readings is not None:
             self._round_trips.observe(report.region_id, report.readings.round_trips)
-        if report.heard_by == self._replica_id and not self.is_leader:
+        if is_direct and not self.is_leader:
             self._unsent.append((report, now_ms))
         if news:
             # Evidence that changed is acted on, or relayed, at once.

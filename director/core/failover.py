@@ -6,8 +6,8 @@ from enum import StrEnum
 from director.core.commands import StageName
 from director.core.health import Court
 from director.core.ids import FencingToken
+from director.core.lag_log import LagSample
 from director.core.lease import LeaseBook
-from director.core.observation_log import LagSample
 from director.core.state import Group, State
 from director.core.topology import ServiceSpec, SiteSpec
 from director.routing.table import Override, RegionId, Verdict
@@ -114,7 +114,12 @@ def first_suspicion_ms(bench: Bench, group: Group, at_ms: int) -> int:
 
 
 def covered_through_ms(samples: tuple[LagSample, ...], until_ms: int) -> int | None:
-    """The latest instant up to which the copy has everything, by samples not after ``until_ms``."""
+    """The latest instant up to which the copy has everything, by samples surely not after another.
+
+    Args:
+        samples: What is known of the copy.
+        until_ms: A sample that may have been taken after this does not count.
+    """
     return max(
         (sample.covered_through_ms for sample in samples if sample.at_ms <= until_ms), default=None
     )

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from director.core.commands import AbortRun, AdvanceRun, RunKind, StageName, Stamp
-from director.core.failover import Bench, covered_through_ms, is_idle, standing
+from director.core.failover import (
+    Bench,
+    Ineligible,
+    covered_through_ms,
+    is_idle,
+    standing,
+)
 from director.core.health import (
     SILENT_DIRECTORS_MIN,
     Cause,
@@ -27,6 +33,9 @@ Step: TypeAlias = AdvanceRun | AbortRun
 # Evidence that neither holds nor is taken back leaves a run undecided for at most this long, on
 # top of the policy's hold.
 _CONFIRM_DEADLINE_MS = 10_000
+
+# What may be said of a region that was just not heard yet, rather than of one that failed.
+_MISSING = (Ineligible.NEVER_REPORTED, Ineligible.SILENT, Ineligible.NOT_PASSING)
 
 
 @dataclass(slots=True)
@@ -116,8 +125,7 @@ def _follows_closely(view: RunView) -> Step | None:
     if not _tracks_lag(view):
         return view.advance("no replication lag is declared; nothing to wait for")
     timing = view.bench.court.timing
-    samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
-    covered_ms = covered_through_ms(samples, view.bench.now_ms)
+    covered_ms = _covered_ms(view)
     # Writes stop only in the next stage, so it is enough that the copy follows closely now.
     if covered_ms is not None and view.bench.now_ms - covered_ms <= timing.staleness_bound_ms:
         return view.advance(f"{view.run.target} is {view.bench.now_ms - covered_ms} ms behind")
@@ -131,9 +139,9 @@ def _follows_closely(view: RunView) -> Step | None:
 
 def _confirming(view: RunView) -> Step | None:
     """One more fresh round must agree; contrary evidence ends the run (architecture.md 2)."""
-    lost = _target_lost(view)
-    if lost is not None:
-        return lost
+    reason = _target_reason(view)
+    if reason is not None:
+        return _without_target(view, reason)
     if is_idle(view.bench, view.group, view.run.source):
         return view.advance(f"the gate of {view.run.source} stays closed")
     judgement = judge(view.bench.court, view.service, view.run.source, now_ms=view.bench.now_ms)
@@ -188,9 +196,9 @@ def _is_fresh_round(view: RunView, judgement: Judgement) -> bool:
 
 def _fencing(view: RunView) -> Step | None:
     """Wait until the old home can no longer act: it promised, or its lease ran out (A4)."""
-    lost = _target_lost(view)
-    if lost is not None:
-        return lost
+    reason = _target_reason(view)
+    if reason is not None:
+        return _without_target(view, reason)
     how = _stopped(view)
     if how is None:
         return None
@@ -206,13 +214,23 @@ def _has_every_write(view: RunView, how: str, stopped_ms: int) -> Step | None:
     if not _has_promised(view) and _is_source_lost(view):
         # It ran to the end of its lease unheard, so no copy can know that it has every write.
         return view.abort("SOURCE_LOST", f"{view.run.source} failed before it promised to stop")
-    samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
-    covered_ms = covered_through_ms(samples, view.bench.now_ms)
+    covered_ms = _covered_ms(view)
     if covered_ms is not None and covered_ms >= stopped_ms:
         return view.advance(f"{how}; {view.run.target} has every write")
     if view.here_ms >= view.bench.court.timing.switchover_deadline_ms:
         return view.abort("LAG", f"{view.run.target} did not catch up after the stop")
     return None
+
+
+def _covered_ms(view: RunView) -> int | None:
+    """Up to when the target's copy surely has every write; None is unknown.
+
+    A planned move may lose nothing. So what another replica relayed does not count here: how long
+    it was on its way is allowed for, but not measured.
+    """
+    samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
+    direct = tuple(each for each in samples if each.is_direct)
+    return covered_through_ms(direct, view.bench.now_ms)
 
 
 def _is_source_lost(view: RunView) -> bool:
@@ -245,7 +263,10 @@ def _promoting(view: RunView) -> Step | None:
     token = view.bench.state.token(view.group)
     if view.bench.court.log.is_gate_open(view.run.target, view.run.group_id, token):
         return view.advance(f"{view.run.target} serves under {token}")
-    if view.here_ms >= view.bench.court.timing.promote_deadline_ms:
+    # A new leader grants nobody a lease before those of its predecessor have ended.
+    grantable_ms = view.bench.leases.grantable_at_ms(view.run.group_id, token)
+    since_ms = max(view.memory.since_ms, grantable_ms)
+    if view.bench.now_ms >= since_ms + view.bench.court.timing.promote_deadline_ms:
         return view.abort("TARGET_LOST", f"{view.run.target} did not open its gate")
     return None
 
@@ -282,10 +303,21 @@ def _verifying(view: RunView) -> Step | None:
     return None
 
 
-def _target_lost(view: RunView) -> Step | None:
+def _target_reason(view: RunView) -> Ineligible | None:
     target = view.service.site(view.run.target)
-    reason = None if target is None else standing(view.bench, view.service, target)
-    if target is not None and reason is None:
+    assert target is not None, "a manifest cannot take away what a run works on"
+    return standing(view.bench, view.service, target)
+
+
+def _without_target(view: RunView, reason: Ineligible) -> Step | None:
+    """Give the run up, unless it is only that a new leader has not heard everybody yet."""
+    timing, pair = view.bench.court.timing, (view.run.service_id, view.run.target)
+    own = view.bench.court.log.self_reading(
+        pair, now_ms=view.bench.now_ms, fresh_ms=timing.suspect_ms
+    )
+    has_failed = own is not None and own[0] is False
+    is_missing = reason in _MISSING and not has_failed
+    if is_missing and view.here_ms < timing.staleness_bound_ms:
         return None
     return view.abort("TARGET_LOST", f"{view.run.target} can no longer take over: {reason}")
 

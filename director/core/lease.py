@@ -78,6 +78,13 @@ class LeaseBook:
         """Whether this book knows who may act; without an office it knows nothing."""
         return self._term is not None
 
+    def grantable_at_ms(self, group_id: GroupId, token: FencingToken) -> int:
+        """From when on any agent of the home may be granted a lease on ``token``."""
+        fresh = self._fresh.get(group_id)
+        if fresh is not None and fresh.token == token:
+            return fresh.older_stopped_ms
+        return self._office_at_ms + self._timing.lease_wait_ms
+
     def was_granted(self, group_id: GroupId, token: FencingToken) -> bool:
         """Whether anybody was granted a lease on ``token`` in this office."""
         grant = self._grants.get(group_id)

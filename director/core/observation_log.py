@@ -4,12 +4,13 @@ Soft state: each replica has its own, nothing of it is replicated. Mutable, but 
 the instants it is handed, all on the local boot-time clock of this replica.
 """
 
-from collections import deque
+from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
+from director.core.lag_log import LagLog, LagSample
 from director.core.observations import (
     AgentReport,
     GateReading,
@@ -23,10 +24,9 @@ from director.routing.table import RegionId, ServiceId
 # A delayed report of an earlier boot must not be taken for a later one. A sidecar that restarts
 # more often than this within a report's time on the wire has other troubles.
 _RETIRED_BOOTS_MAX = 8
-# At one sample per heartbeat this reaches back half a minute, far beyond any silence threshold.
-_LAG_SAMPLES_MAX = 64
-# A suspicion of the home, one of the home after it, and room for two that came to nothing.
-_LAG_SAMPLES_KEPT_MAX = 4
+# Allowed for the way of a report from another replica, which nobody measures: the staleness bound.
+# What took longer than that is too old to count for anything else either.
+_RELAY_TRANSIT_MS = 2_000
 # An agent unheard for this long is forgotten when another of its region appears.
 _FORGOTTEN_MS = 600_000
 
@@ -42,6 +42,7 @@ class AgentView:
         counter: Counter of the report that ``readings`` came with.
         full_at_ms: When ``readings`` were sent, on the local clock.
         heard_at_ms: When each replica last heard the agent itself.
+        direct_at_ms: When this replica last did; None if never.
         services: The readings of services by their ids.
         peer_places: Where in ``readings.peers`` each pair is.
         accuses_everyone: Whether it sees every other region it watches fail, of at least two.
@@ -54,6 +55,7 @@ class AgentView:
     readings: Readings = field(default_factory=Readings)
     full_at_ms: int = 0
     heard_at_ms: dict[ReplicaId, int] = field(default_factory=dict)
+    direct_at_ms: int | None = None
     counter_at: dict[ReplicaId, int] = field(default_factory=dict)
     retired_boots: tuple[str, ...] = ()
     services: dict[ServiceId, ServiceReading] = field(default_factory=dict)
@@ -64,19 +66,6 @@ class AgentView:
     def last_heard_ms(self) -> int:
         """When any replica last heard the agent."""
         return max(self.heard_at_ms.values(), default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class LagSample:
-    """The copy had at ``at_ms`` everything written up to ``lag_ms`` before."""
-
-    at_ms: int
-    lag_ms: int
-
-    @property
-    def covered_through_ms(self) -> int:
-        """Every write up to this instant is in the copy."""
-        return self.at_ms - self.lag_ms
 
 
 class PeerWord(NamedTuple):
@@ -108,14 +97,19 @@ class ObservationLog:
         self.replicas: dict[ReplicaId, ReplicaView] = {}
         self._by_region: dict[RegionId, list[AgentView]] = {}
         self._observers: dict[Pair, list[AgentKey]] = {}
-        self._lag: dict[Pair, deque[LagSample]] = {}
-        self._kept_lag: dict[Pair, deque[LagSample]] = {}
+        self._lag = LagLog()
         self._dirty: set[Pair] = set()
 
     # -- taking in -------------------------------------------------------------------------------
 
-    def observe(self, report: AgentReport, *, now_ms: int) -> bool:
-        """Fold a report in. Returns whether what it says is news worth relaying at once."""
+    def observe(self, report: AgentReport, *, now_ms: int, is_direct: bool = True) -> bool:
+        """Fold a report in. Returns whether what it says is news worth relaying at once.
+
+        Args:
+            report: What arrived.
+            now_ms: When.
+            is_direct: This replica heard the agent itself; False for what another one relays.
+        """
         view = self._view_of(report, now_ms)
         if view is None or report.counter <= view.counter_at.get(report.heard_by, 0):
             return False  # a replay, or a report that was overtaken
@@ -124,8 +118,13 @@ class ObservationLog:
         view.heard_at_ms[report.heard_by] = max(
             heard_ms, view.heard_at_ms.get(report.heard_by, heard_ms)
         )
+        if is_direct:
+            view.direct_at_ms = now_ms
         # A beat without readings does not overtake readings that come the longer way, by a relay.
-        if report.readings is None or report.counter <= view.counter:
+        if report.readings is None:
+            return False
+        self._sample_lags(view, report, report.readings, now_ms=now_ms, is_direct=is_direct)
+        if report.counter <= view.counter:
             return False
         view.counter = report.counter
         return self._replace_readings(view, report.readings, heard_ms)
@@ -179,8 +178,6 @@ class ObservationLog:
                 self._dirty.add((service.service_id, view.region_id))
                 # First words that are good can wait for the next tick: a thousand agents say them.
                 news = news or was is not None or service.passing is False
-            if service.lag_ms is not None:
-                self._sample_lag((service.service_id, view.region_id), service, at_ms)
         if not _says_the_same(before.peers, readings.peers):
             news = self._take_peers(view, before.peers) or news
         return news
@@ -200,8 +197,7 @@ class ObservationLog:
                 news = news or not is_first or peer.passing is False
             observers = self._observers.setdefault(pair, [])
             if key not in observers:
-                observers.append(key)
-                observers.sort()
+                insort(observers, key)
         self._weigh(view)
         return news
 
@@ -221,14 +217,34 @@ class ObservationLog:
                 if each.passing is False
             )
 
-    def _sample_lag(self, pair: Pair, service: ServiceReading, at_ms: int) -> None:
-        assert service.lag_ms is not None, "the caller looked"
-        samples = self._lag.get(pair)
-        if samples is None:
-            samples = self._lag[pair] = deque(maxlen=_LAG_SAMPLES_MAX)
-        sampled_ms = at_ms - service.lag_age_ms
-        if not samples or sampled_ms > samples[-1].at_ms:
-            samples.append(LagSample(sampled_ms, service.lag_ms))
+    def _sample_lags(
+        self,
+        view: AgentView,
+        report: AgentReport,
+        readings: Readings,
+        *,
+        now_ms: int,
+        is_direct: bool,
+    ) -> None:
+        """Note how far the copies were behind, if it is known when (D3).
+
+        A report that was on its way for long seems to be of a later moment than it is. So without a
+        bound on that time the lag stays unknown, and what another replica heard counts only while
+        the agent is not heard here.
+        """
+        slack_ms = report.transit_ms_max
+        if slack_ms is None:
+            return
+        if not is_direct:
+            heard_ms = view.direct_at_ms
+            if heard_ms is not None and now_ms - heard_ms <= _RELAY_TRANSIT_MS:
+                return
+            slack_ms += _RELAY_TRANSIT_MS
+        for service in readings.services:
+            if service.lag_ms is not None:
+                at_ms = now_ms - report.age_ms - service.lag_age_ms
+                sample = LagSample(at_ms, service.lag_ms, slack_ms, is_direct)
+                self._lag.take((service.service_id, view.region_id), sample)
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -306,21 +322,12 @@ class ObservationLog:
         )
 
     def keep_lag(self, pair: Pair, *, until_ms: int) -> None:
-        """Keep the best sample not after ``until_ms`` for as long as it may take to decide.
-
-        The home of the service is suspected since then, so that later samples prove nothing; a run
-        may start only minutes later, by hand or after a cooldown (invariant D3).
-        """
-        usable = [each for each in self._lag.get(pair, ()) if each.at_ms <= until_ms]
-        if usable:
-            best = max(usable, key=lambda each: each.covered_through_ms)
-            kept = self._kept_lag.setdefault(pair, deque(maxlen=_LAG_SAMPLES_KEPT_MAX))
-            if best not in kept:
-                kept.append(best)
+        """Keep what is known of a copy from before ``until_ms``, when its home was suspected."""
+        self._lag.keep(pair, until_ms=until_ms)
 
     def lag_samples(self, pair: Pair) -> tuple[LagSample, ...]:
-        """Samples of how far a copy was behind: those kept, then the latest, oldest first."""
-        return (*self._kept_lag.get(pair, ()), *self._lag.get(pair, ()))
+        """Samples of how far a copy was behind: those kept, then the latest, as they came."""
+        return self._lag.samples(pair)
 
 
 def _rank(passing: bool | None) -> int:  # noqa: FBT001 - the value itself

@@ -1,7 +1,8 @@
 """The latest word from each agent and each replica. Soft: never replicated, rebuilt at once.
 
 All instants here are local boot time of the replica that holds them. What comes from another
-machine carries an age instead, and is dated on arrival.
+machine carries an age instead, and is dated on arrival. Where it matters that a thing is not older
+than it seems, the time on the way is bounded as well (``director.core.transit``).
 """
 
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ class AgentReport:
         readings: None means unchanged since the previous report of this boot.
         heard_by: The replica that received it from the agent itself.
         age_ms: How long ago ``heard_by`` received it; 0 when it is this replica.
+        transit_ms_max: The most time it was on its way from the agent to ``heard_by``; None is
+            unknown.
     """
 
     region_id: RegionId
@@ -100,6 +103,7 @@ class AgentReport:
     readings: Readings | None
     heard_by: ReplicaId
     age_ms: int = 0
+    transit_ms_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,6 @@ def _count_votes(state: ReplicaState) -> None:
 
 def _take_office(state: ReplicaState) -> None:
     state.become_leader()
-    state.term_start_index = state.log.last_index + 1
     # An entry of the own term commits everything before it (Raft paper, section 8).
     replication.append_own(state, EntryKind.EMPTY, b"")
 

@@ -6,7 +6,7 @@ about them is here, the rest in `election`, `replication` and `reads`.
 
 from director.raft import election, reads, replication
 from director.raft.messages import Message, MessageKind
-from director.raft.state import ReplicaState, Role
+from director.raft.state import NEVER_MS, ReplicaState, Role
 
 _FROM_LEADER = (MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT)
 _CAMPAIGN = (MessageKind.VOTE, MessageKind.PRE_VOTE)
@@ -88,12 +88,7 @@ def _hear_leader(state: ReplicaState, message: Message) -> None:
     if state.role is not Role.FOLLOWER or state.leader_id is None:
         state.become_follower(state.term, message.sender)
     state.election_elapsed_ticks = 0
-    if message.context >= state.leader_round_seen:
-        # An older round is late news, and says nothing about now.
-        state.leader_round_seen = message.context
-        state.quorum_contact_at_tick = max(
-            state.quorum_contact_at_tick, state.tick - message.quorum_age_ticks
-        )
+    _note_contact(state, message)
     match message.kind:
         case MessageKind.APPEND:
             replication.on_append(state, message)
@@ -101,6 +96,17 @@ def _hear_leader(state: ReplicaState, message: Message) -> None:
             replication.on_snapshot(state, message)
         case _:
             replication.on_heartbeat(state, message)
+
+
+def _note_contact(state: ReplicaState, message: Message) -> None:
+    """Date the leader's contact with its quorum by this replica's own clock.
+
+    When the message came says nothing: it may have waited, here or on its way, while this replica
+    or the network stood still. What it certainly follows is the stamp of ours that it brings back.
+    """
+    stamped_at_ms = state.read_stamp(message.stamp)
+    if stamped_at_ms is not None and message.quorum_age_ms < NEVER_MS:
+        state.note_contact(stamped_at_ms - message.quorum_age_ms, message.leader_commit)
 
 
 def _hear_member(state: ReplicaState, message: Message) -> None:

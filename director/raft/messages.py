@@ -184,7 +184,14 @@ class Message:
     snapshot: SnapshotMark | None = None
     context: int = 0
     """HEARTBEAT and its reply: the read round, 0 for none. READ_INDEX and its reply: whose read."""
-    quorum_age_ticks: int = 0
-    """HEARTBEAT, APPEND: ticks since the leader itself last heard from a quorum."""
+    quorum_age_ms: int = 0
+    """From a leader: milliseconds since it last was in touch with a quorum."""
     force: bool = False
     """VOTE: the leader asked for this election, so its lease does not forbid the vote."""
+    leader_commit: int = 0
+    """From a leader: everything that was committed before this message lies at or below it, held
+    by the recipient or not."""
+    stamp: int = 0
+    """In a reply to a leader: when the replier wrote it, in numbers only the replier can read. From
+    a leader: the newest it had from the recipient, which therefore knows that the message is not
+    older than that. 0 for none."""

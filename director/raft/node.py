@@ -28,19 +28,19 @@ from director.raft.messages import Membership, Message, ReplicaId
 from director.raft.progress import ProgressView
 from director.raft.read_index import ReadState
 from director.raft.ready import Handover, Ready
-from director.raft.state import NEVER_TICKS, ReplicaState, Role
+from director.raft.state import QuorumContact, ReplicaState, Role
 from director.raft.storage import RaftLogReader
 
 if TYPE_CHECKING:
     from random import Random
 
 __all__ = [
-    "NEVER_TICKS",
     "AddLearner",
     "MembershipChange",
     "Node",
     "Promote",
     "ProposalRefusedError",
+    "QuorumContact",
     "ReadState",
     "Ready",
     "Refusal",
@@ -126,13 +126,13 @@ class Node:
         return self._state.election_elapsed_ticks
 
     @property
-    def quorum_contact_age_ticks(self) -> int:
-        """Ticks since a quorum was certainly in touch with the leader this replica knows of (A8).
+    def quorum_contact(self) -> QuorumContact | None:
+        """The newest contact of the leader with a quorum that this replica can vouch for (A8).
 
-        Counted from when the leader asked, not from when the answers came: an answer that was long
-        on its way proves nothing about now. `NEVER_TICKS` or more if not since the start.
+        Dated no later than when the leader asked: an answer that was long on its way proves
+        nothing about now. None if there was none since the start.
         """
-        return self._state.quorum_contact_age_ticks()
+        return self._state.contact
 
     def leads_term(self) -> int | None:
         """The term this replica leads, once its own first entry of it is applied. Else None."""
@@ -146,6 +146,14 @@ class Node:
         return self._state.progress_views()
 
     # What happens to it.
+
+    def note_time(self, now_ms: int) -> None:
+        """Learn what time it is, by a clock that also counts while this replica stands still.
+
+        Due before every input: `quorum_contact` is dated by it. Nothing else is, so elections go
+        by ticks alone.
+        """
+        self._state.now_ms = max(self._state.now_ms, now_ms)
 
     def tick(self) -> None:
         """Let one tick pass."""

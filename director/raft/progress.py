@@ -51,6 +51,7 @@ class Progress:
         "pending_snapshot_index",
         "probe_paused",
         "sent_commit",
+        "stamp",
         "state",
     )
 
@@ -72,6 +73,8 @@ class Progress:
         self.heard_at_tick: int | None = None
         """None until the replica answers in this term."""
         self.acked_round = 0
+        self.stamp = 0
+        """What the replica's last answer was stamped with, to be sent back to it."""
 
     @property
     def is_paused(self) -> bool:

@@ -70,43 +70,45 @@ class ReadQueue:
         self._pending: deque[PendingRead] = deque()
         self._forwarded_by_wire_id: dict[int, ForwardedRead] = {}
         self._next_wire_id = first_wire_id
-        self._round_starts: deque[tuple[int, int]] = deque()
-        """The last round begun in each tick, with the tick, oldest first."""
+        self._round_starts: deque[tuple[int, int, int]] = deque()
+        """The last round begun in each tick, with the tick and the instant, oldest first."""
         self.round = 0
         self.confirmed_round = 0
         self.is_round_due = False
         self.ready: list[ReadState] = []
         self.lost: list[int] = []
 
-    def open_rounds(self, tick: int) -> None:
+    def open_rounds(self, tick: int, now_ms: int) -> None:
         """Begin to count anew, as the leader of a new term."""
         self.round = 0
         self.confirmed_round = 0
         self._round_starts.clear()
-        self.begin_round(tick)
+        self.begin_round(tick, now_ms)
 
-    def begin_round(self, tick: int) -> None:
+    def begin_round(self, tick: int, now_ms: int) -> None:
         """Ask again: messages sent from now on belong to a new round."""
         self.round += 1
         self.is_round_due = False
         if self._round_starts and self._round_starts[-1][1] == tick:
             # One per tick is enough, and bounds the queue. The later round stands for both.
             self._round_starts.pop()
-        self._round_starts.append((self.round, tick))
+        self._round_starts.append((self.round, tick, now_ms))
 
-    def confirm(self, agreed_round: int) -> int | None:
+    def confirm(self, agreed_round: int) -> tuple[int, int] | None:
         """Learn that a quorum answered in ``agreed_round``.
 
         Returns:
-            The tick in which the newest round now known to be confirmed began, None if no news.
+            The tick and the instant (ms) at which the newest round now known to be confirmed
+            began, None if no news.
         """
         if agreed_round <= self.confirmed_round:
             return None
         self.confirmed_round = agreed_round
-        began_at_tick = None
+        began = None
         while self._round_starts and self._round_starts[0][0] <= agreed_round:
-            began_at_tick = self._round_starts.popleft()[1]
-        return began_at_tick
+            _, at_tick, at_ms = self._round_starts.popleft()
+            began = (at_tick, at_ms)
+        return began
 
     def add(self, context: int, origin: ReplicaId | None, index: int) -> None:
         """Queue a read that sees everything up to ``index``."""

@@ -11,9 +11,9 @@ from director.raft.state import ReplicaState
 
 def begin_round(state: ReplicaState) -> None:
     """Ask every member whether this replica still leads, and tell it the commit index."""
-    state.reads.begin_round(state.tick)
+    state.reads.begin_round(state.tick, state.now_ms)
     state.note_own_round()
-    quorum_age_ticks = state.quorum_contact_age_ticks()
+    quorum_age_ms = state.quorum_age_ms()
     for replica_id, progress in state.progress_by_id.items():
         if replica_id == state.replica_id:
             continue
@@ -26,7 +26,9 @@ def begin_round(state: ReplicaState) -> None:
                 # Beyond what is known to match, a commit index could name the wrong entry.
                 commit=min(progress.match_index, state.log.commit_index),
                 context=state.reads.round,
-                quorum_age_ticks=quorum_age_ticks,
+                quorum_age_ms=quorum_age_ms,
+                leader_commit=state.leader_commit,
+                stamp=progress.stamp,
             )
         )
     note_agreed_round(state)
@@ -35,6 +37,7 @@ def begin_round(state: ReplicaState) -> None:
 def note_heard(state: ReplicaState, progress: Progress, message: Message) -> None:
     """Note a sign of life from a member, and the round it answers."""
     progress.heard_at_tick = state.tick
+    progress.stamp = message.stamp
     if progress.acked_round < message.context <= state.reads.round:
         progress.acked_round = message.context
         note_agreed_round(state)
@@ -43,9 +46,11 @@ def note_heard(state: ReplicaState, progress: Progress, message: Message) -> Non
 def note_agreed_round(state: ReplicaState) -> None:
     """Note how far a quorum has answered, and what that settles."""
     reads = state.reads
-    began_at_tick = reads.confirm(state.agreed(lambda progress: progress.acked_round))
-    if began_at_tick is not None:
-        state.quorum_contact_at_tick = max(state.quorum_contact_at_tick, began_at_tick)
+    began = reads.confirm(state.agreed(lambda progress: progress.acked_round))
+    if began is not None:
+        at_tick, at_ms = began
+        state.quorum_contact_at_tick = max(state.quorum_contact_at_tick, at_tick)
+        state.note_contact(at_ms, state.leader_commit)
     release_reads(state)
 
 
@@ -68,13 +73,8 @@ def release_reads(state: ReplicaState) -> None:
 
 
 def add_read(state: ReplicaState, context: int, origin: ReplicaId | None) -> None:
-    """Queue a read at the leader.
-
-    Until the own first entry is committed, a leader does not know how far its predecessors
-    committed. That entry lies above all of theirs, so waiting for it is enough.
-    """
-    index = max(state.log.commit_index, state.term_start_index)
-    state.reads.add(context, origin, index)
+    """Queue a read at the leader."""
+    state.reads.add(context, origin, state.leader_commit)
 
 
 def on_read_index(state: ReplicaState, message: Message) -> None:

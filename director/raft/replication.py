@@ -74,7 +74,9 @@ def _send_append(state: ReplicaState, to: ReplicaId, progress: Progress) -> bool
             commit=log.commit_index,
             entries=entries,
             context=state.reads.round,
-            quorum_age_ticks=state.quorum_contact_age_ticks(),
+            quorum_age_ms=state.quorum_age_ms(),
+            leader_commit=state.leader_commit,
+            stamp=progress.stamp,
         )
     )
     progress.sent_commit = log.commit_index
@@ -98,7 +100,9 @@ def _send_snapshot(state: ReplicaState, to: ReplicaId, progress: Progress) -> No
             state.term,
             snapshot=mark,
             context=state.reads.round,
-            quorum_age_ticks=state.quorum_contact_age_ticks(),
+            quorum_age_ms=state.quorum_age_ms(),
+            leader_commit=state.leader_commit,
+            stamp=progress.stamp,
         )
     )
 
@@ -132,6 +136,7 @@ def _answer_append(state: ReplicaState, message: Message, *, matched_index: int)
             state.term,
             index=matched_index,
             context=message.context,
+            stamp=state.stamp(),
         )
     )
 
@@ -148,6 +153,7 @@ def _refuse_append(state: ReplicaState, message: Message, *, hint: int, hint_ter
             reject=True,
             reject_hint=hint,
             context=message.context,
+            stamp=state.stamp(),
         )
     )
 

@@ -4,6 +4,7 @@ The rules live in `election`, `replication` and `read_index`; this is what they 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 NEVER_TICKS = 1 << 31
 """The age of something that did not happen since the start. Years, whatever a tick is."""
 
+NEVER_MS = (1 << 32) - 1
+"""The same in milliseconds."""
+
 # How much of the log is searched at once for memberships at the start.
 SCAN_BYTES_MAX = 4 * MIB
 
@@ -44,21 +48,36 @@ class Role(StrEnum):
     LEADER = "leader"
 
 
+@dataclass(frozen=True, slots=True)
+class QuorumContact:
+    """An instant at which a quorum certainly was in touch with the leader (A8).
+
+    Everything that was committed by ``at_ms`` lies at or below ``index``. So a replica that applied
+    ``index`` sees what was true at ``at_ms``, and one that did not is behind.
+    """
+
+    at_ms: int
+    """By this replica's own clock."""
+    index: int
+
+
 class ReplicaState:
     """The state of one replica. Changed only from `node.Node`, by one input at a time."""
 
     __slots__ = (
         "append_due",
+        "campaign_at_ms",
         "campaign_at_tick",
         "config",
+        "contact",
         "election_elapsed_ticks",
         "election_timeout_ticks",
         "heartbeat_elapsed_ticks",
         "leader_id",
-        "leader_round_seen",
         "leader_since_tick",
         "log",
         "memberships",
+        "now_ms",
         "outbox_after_persist",
         "outbox_now",
         "progress_by_id",
@@ -67,6 +86,7 @@ class ReplicaState:
         "replica_id",
         "rng",
         "role",
+        "stamp_base",
         "term",
         "term_start_index",
         "tick",
@@ -94,10 +114,13 @@ class ReplicaState:
         self.tick = 0
         self.election_elapsed_ticks = 0
         self.election_timeout_ticks = self.draw_election_timeout()
+        self.now_ms = 0
+        self.contact: QuorumContact | None = None
         self.quorum_contact_at_tick = -NEVER_TICKS
-        self.leader_round_seen = 0
+        """The last contact of this replica's own with a quorum, as leader. It decides on office."""
         self.votes: dict[ReplicaId, bool] = {}
         self.campaign_at_tick = 0
+        self.campaign_at_ms = 0
         self.progress_by_id: dict[ReplicaId, Progress] = {}
         """Empty unless leader. It includes the leader itself while it is a member."""
         self.heartbeat_elapsed_ticks = 0
@@ -107,7 +130,9 @@ class ReplicaState:
         self.uncommitted_bytes = 0
         self.transferee: ReplicaId | None = None
         self.transfer_elapsed_ticks = 0
-        self.reads = ReadQueue(first_wire_id=rng.getrandbits(62))
+        # Drawn anew at each start: numbers of an earlier life mean nothing to this one.
+        self.stamp_base = rng.getrandbits(62)
+        self.reads = ReadQueue(first_wire_id=self.stamp_base)
         self.append_due = False
         """Whether some replica may be due an APPEND."""
         self.outbox_now: list[Message] = []
@@ -135,13 +160,36 @@ class ReplicaState:
             return False
         return self.is_leader or self.election_elapsed_ticks < self.config.election_ticks
 
-    def quorum_contact_age_ticks(self) -> int:
-        """Ticks since a quorum was certainly in touch with the leader this replica knows of.
+    @property
+    def leader_commit(self) -> int:
+        """The index below which everything lies that was committed so far. For a leader only.
+
+        Until the own first entry is committed, a leader does not know how far its predecessors
+        committed. That entry lies above all of theirs.
+        """
+        return max(self.log.commit_index, self.term_start_index)
+
+    def note_contact(self, at_ms: int, index: int) -> None:
+        """Learn of a contact. Only a newer one is news."""
+        if self.contact is None or at_ms > self.contact.at_ms:
+            self.contact = QuorumContact(at_ms, index)
+
+    def quorum_age_ms(self) -> int:
+        """Milliseconds since the last contact; `NEVER_MS` if there was none since the start.
 
         Counted from when the leader asked, not from when the answers came: an answer that was
         long on its way proves nothing about now.
         """
-        return self.tick - self.quorum_contact_at_tick
+        return NEVER_MS if self.contact is None else min(NEVER_MS, self.now_ms - self.contact.at_ms)
+
+    def stamp(self) -> int:
+        """Now, for the leader to send back."""
+        return self.stamp_base + self.now_ms
+
+    def read_stamp(self, stamp: int) -> int | None:
+        """When this replica wrote ``stamp``; None if it did not, in this life."""
+        at_ms = stamp - self.stamp_base
+        return at_ms if 0 <= at_ms <= self.now_ms else None
 
     def draw_election_timeout(self) -> int:
         """Raft paper, section 5.2: random, so that two candidates rarely collide twice."""
@@ -159,7 +207,15 @@ class ReplicaState:
     def reply(self, to: Message, kind: MessageKind, *, reject: bool = False) -> None:
         """Answer ``to`` in the term this replica is in, with no more than a yes or a no."""
         self.send_after_persist(
-            Message(kind, self.replica_id, to.sender, self.term, reject=reject, context=to.context)
+            Message(
+                kind,
+                self.replica_id,
+                to.sender,
+                self.term,
+                reject=reject,
+                context=to.context,
+                stamp=self.stamp(),
+            )
         )
 
     def become_follower(self, term: int, leader_id: ReplicaId | None) -> None:
@@ -180,6 +236,7 @@ class ReplicaState:
         self.role = Role.CANDIDATE
         self.vote = self.replica_id
         self.campaign_at_tick = self.tick
+        self.campaign_at_ms = self.now_ms
 
     def become_leader(self) -> None:
         """Take office: know nothing of the others' logs yet, and have asked nobody."""
@@ -187,11 +244,13 @@ class ReplicaState:
         self.role = Role.LEADER
         self.leader_id = self.replica_id
         self.leader_since_tick = self.tick
+        self.term_start_index = self.log.last_index + 1
         # The votes are answers to the campaign, so a quorum was in touch when it began.
         self.quorum_contact_at_tick = max(self.quorum_contact_at_tick, self.campaign_at_tick)
+        self.note_contact(self.campaign_at_ms, self.leader_commit)
         self.uncommitted_bytes = 0
         self.track_members()
-        self.reads.open_rounds(self.tick)
+        self.reads.open_rounds(self.tick, self.now_ms)
         self.note_own_round()
 
     def _leave_office(self, term: int) -> None:
@@ -199,7 +258,6 @@ class ReplicaState:
             assert term > self.term, "terms only rise"
             self.term = term
             self.vote = None
-            self.leader_round_seen = 0
         for message in self.reads.lose_all(self.replica_id, self.term):
             self.send_after_persist(message)
         self.leader_id = None

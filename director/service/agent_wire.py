@@ -197,6 +197,16 @@ def lease_refusal(effect: RefuseLease) -> pb.ReportResponse:
     )
 
 
+def pulse(sent_at_ms: int) -> pb.ReportResponse:
+    """Return a stamp of this replica's clock, for the agent to give back."""
+    return pb.ReportResponse(pulse=pb.Pulse(sent_at=sent_at_ms))
+
+
+def says_lag(readings: Readings | None) -> bool:
+    """Whether it matters how long the report with these readings was on its way."""
+    return readings is not None and any(each.lag_ms is not None for each in readings.services)
+
+
 def relayed_from_proto(report: peer_pb2.RelayedReport, heard_by: str) -> AgentReport:
     """Return a report that another replica heard."""
     return AgentReport(
@@ -207,12 +217,11 @@ def relayed_from_proto(report: peer_pb2.RelayedReport, heard_by: str) -> AgentRe
         readings=readings_from_proto(report.readings) if report.HasField("readings") else None,
         heard_by=ReplicaId(heard_by),
         age_ms=report.age_ms,
+        transit_ms_max=report.transit_ms_max if report.HasField("transit_ms_max") else None,
     )
 
 
-def relayed_to_proto(
-    report: AgentReport, *, with_readings: bool, waited_ms: int
-) -> peer_pb2.RelayedReport:
+def relayed_to_proto(report: AgentReport, *, waited_ms: int) -> peer_pb2.RelayedReport:
     """Return a report for the leader; ``waited_ms`` passed since its age was taken."""
     relayed = peer_pb2.RelayedReport(
         region_id=report.region_id,
@@ -221,6 +230,8 @@ def relayed_to_proto(
         counter=report.counter,
         age_ms=report.age_ms + waited_ms,
     )
-    if with_readings and report.readings is not None:
+    if report.transit_ms_max is not None:
+        relayed.transit_ms_max = report.transit_ms_max
+    if report.readings is not None:
         relayed.readings.CopyFrom(readings_to_proto(report.readings))
     return relayed

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from director.core.effects import DirectGroup, DirectProbes, GrantLease, RefuseLease
 from director.core.ids import AgentId
 from director.routing.table import RegionId
+from director.runtime.clock import boot_ms
 from director.service.agent_wire import (
     group_directive,
     lease_grant,
     lease_refusal,
     probe_plan,
+    pulse,
 )
 from director.service.errors import OverloadedError
 from trafficdirector.agent.v1 import agent_pb2 as pb
@@ -29,6 +31,7 @@ class AgentLink:
     """One agent's stream.
 
     Attributes:
+        opened_at_ms: When it began, by this replica's clock.
         outbox: By subject, what is still to be sent.
         wake: Set when there is something in the outbox, or the link was closed.
     """
@@ -37,6 +40,7 @@ class AgentLink:
     agent_id: AgentId
     boot_id: str
     service_ids: frozenset[str]
+    opened_at_ms: int = field(default_factory=boot_ms)
     outbox: dict[tuple[str, str], pb.ReportResponse] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     is_closed: bool = False
@@ -47,6 +51,10 @@ class AgentLink:
         self.outbox.pop(subject, None)
         self.outbox[subject] = response
         self.wake.set()
+
+    def pulse(self) -> None:
+        """Send a stamp of now to be given back. If it has to wait, it only bounds less tightly."""
+        self.put(("pulse", ""), pulse(boot_ms()))
 
     async def take(self) -> list[pb.ReportResponse]:
         """Wait for something to send; empty once the link was closed."""

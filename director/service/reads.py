@@ -21,7 +21,9 @@ class ViewAge:
     committed by then has been applied. Until the first such instant it is what the disk kept.
 
     Attributes:
-        standing: Where the engine stands.
+        standing: Where the engine stands. Its contact confirms the view once everything that was
+            committed by then is applied, so a replica that is behind is not confirmed by word
+            from the leader alone.
         staleness_bound_ms: Beyond this, answers are labelled stale.
         confirmed_at_ms: Boot time of the newest confirmation; None before the first.
         kept_wall_ms: Wall clock at which the table from disk was written; None without one. It
@@ -32,6 +34,12 @@ class ViewAge:
     staleness_bound_ms: int
     confirmed_at_ms: int | None = None
     kept_wall_ms: int | None = None
+    _awaited: tuple[int, int] | None = None
+    """A contact as (index to be applied, instant) that was ahead of this replica when it was seen.
+
+    While writes go on, the newest contact is ahead whenever one looks. One that is kept until it
+    is reached confirms the view all the same, as of its own instant.
+    """
 
     def refresh(self, *, applied_index: int, table_revision: int) -> None:
         """Measure. ``table_revision`` is that of the table being served.
@@ -41,12 +49,21 @@ class ViewAge:
         """
         standing = self.standing()
         contact_at_ms = standing.quorum_contact_at_ms
-        if contact_at_ms is None:
+        if contact_at_ms is None or applied_index < table_revision:
             return
-        if applied_index < max(standing.commit_index, table_revision):
-            return
-        if self.confirmed_at_ms is None or contact_at_ms > self.confirmed_at_ms:
-            self.confirmed_at_ms = contact_at_ms
+        newest = (standing.contact_index, contact_at_ms)
+        if applied_index >= standing.contact_index:
+            self._confirm(contact_at_ms)
+            self._awaited = None
+        elif self._awaited is None or standing.contact_index <= self._awaited[0]:
+            self._awaited = newest
+        elif applied_index >= self._awaited[0]:
+            self._confirm(self._awaited[1])
+            self._awaited = newest
+
+    def _confirm(self, at_ms: int) -> None:
+        if self.confirmed_at_ms is None or at_ms > self.confirmed_at_ms:
+            self.confirmed_at_ms = at_ms
 
     def age_ms(self) -> int:
         """Milliseconds since the view was last confirmed; the greatest number if it never was."""

@@ -2,13 +2,15 @@
 
 Kept per agent, newest first to go: a slow leader gets the present, not a backlog. After a reconnect
 everything is told again, because a leader that lost the stream may have lost the evidence too.
+Readings keep the age of the report they came with: told with that of a later beat, they would seem
+younger than they are.
 """
 
 import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import grpc
@@ -43,12 +45,31 @@ class Recipient:
 
 @dataclass(slots=True)
 class _Held:
-    """The newest report of one agent, and what the leader has of it."""
+    """The newest report of one agent, and what the leader has of it.
+
+    Attributes:
+        report: The newest report.
+        at_ms: When its age was taken.
+        full: The newest report of the same boot that carries readings.
+        full_at_ms: When that one's age was taken.
+        sent_counter: Boot and counter of the newest report that was sent.
+        sent_full: The report with readings that was sent last.
+    """
 
     report: AgentReport
     at_ms: int
+    full: AgentReport | None = None
+    full_at_ms: int = 0
     sent_counter: tuple[str, int] | None = None
-    sent_readings: object = None
+    sent_full: AgentReport | None = None
+
+    def take_in(self, report: AgentReport, *, now_ms: int) -> None:
+        """Put ``report`` in place of the one before."""
+        if report.readings is not None:
+            self.full, self.full_at_ms = report, now_ms
+        elif self.full is not None and self.full.boot_id != report.boot_id:
+            self.full = None
+        self.report, self.at_ms = report, now_ms
 
 
 _Key: TypeAlias = tuple[str, str]
@@ -64,21 +85,13 @@ class RelayBuffer:
         """Take newer reports in."""
         for report in reports:
             key = (report.region_id, report.agent_id)
-            held = self._held.get(key)
-            newest = report
-            if held is not None and report.readings is None:
-                is_same_boot = held.report.boot_id == report.boot_id
-                known = held.report.readings if is_same_boot else None
-                newest = replace(report, readings=known)
-            if held is None:
-                self._held[key] = _Held(newest, now_ms)
-            else:
-                held.report, held.at_ms = newest, now_ms
+            held = self._held.setdefault(key, _Held(report, now_ms))
+            held.take_in(report, now_ms=now_ms)
 
     def restart(self) -> None:
         """Tell everything again: the stream is a new one."""
         for held in self._held.values():
-            held.sent_counter, held.sent_readings = None, None
+            held.sent_counter, held.sent_full = None, None
 
     def take(self, *, now_ms: int) -> list[peer_pb2.RelayedReport]:
         """Return what changed since it was last taken, at most ``REPORTS_MAX``."""
@@ -89,19 +102,17 @@ class RelayBuffer:
             mark = (held.report.boot_id, held.report.counter)
             if mark == held.sent_counter:
                 continue
-            if len(taken) == REPORTS_MAX:
+            due = [(held.report, held.at_ms)]
+            if held.full is not None and held.full is not held.sent_full:
+                due = [(held.full, held.full_at_ms)]
+                if held.report is not held.full:
+                    due.append((held.report, held.at_ms))
+            if len(taken) + len(due) > REPORTS_MAX:
                 break
-            is_new = (
-                held.sent_counter is None
-                or held.sent_counter[0] != held.report.boot_id
-                or held.sent_readings is not held.report.readings
-            )
-            taken.append(
-                relayed_to_proto(
-                    held.report, with_readings=is_new, waited_ms=max(0, now_ms - held.at_ms)
-                )
-            )
-            held.sent_counter, held.sent_readings = mark, held.report.readings
+            taken += [
+                relayed_to_proto(report, waited_ms=max(0, now_ms - at_ms)) for report, at_ms in due
+            ]
+            held.sent_counter, held.sent_full = mark, held.full
         return taken
 
     def has_more(self) -> bool:

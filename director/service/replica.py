@@ -304,6 +304,7 @@ class Replica:
         ):
             if isinstance(effect, DirectGroup | DirectProbes):
                 self.links.direct(effect, only=lambda each: each is link)
+        link.pulse()
 
     # -------------------------------------------------------------------------------- effects
 

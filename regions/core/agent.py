@@ -30,6 +30,7 @@ from regions.core.inputs import (
     LeaseRefused,
     ProbeFinished,
     ProbesDirected,
+    Pulsed,
     Stopping,
     Ticked,
     TokensKept,
@@ -129,7 +130,7 @@ class Agent:
 
     def _taken(self, given: Input, now_ms: int) -> tuple[Effect, ...]:
         match given:
-            case Connected() | Disconnected() | Welcomed() | ProbesDirected():
+            case Connected() | Disconnected() | Welcomed() | Pulsed() | ProbesDirected():
                 return self._heard(given, now_ms)
             case GroupDirected():
                 return self._directed(given, now_ms)
@@ -152,7 +153,7 @@ class Agent:
         return ()
 
     def _heard(
-        self, given: Connected | Disconnected | Welcomed | ProbesDirected, now_ms: int
+        self, given: Connected | Disconnected | Welcomed | Pulsed | ProbesDirected, now_ms: int
     ) -> tuple[Effect, ...]:
         match given:
             case Connected(director_id):
@@ -163,6 +164,8 @@ class Agent:
                 self._links.disconnected(director_id)
             case Welcomed():
                 self._welcomed(given, now_ms)
+            case Pulsed():
+                self._links.pulsed(given.director_id, given.sent_at, now_ms=now_ms)
             case ProbesDirected():
                 self._links.planned(given.director_id, given.targets)
                 self._replan(given.director_id, given.targets, now_ms)
@@ -197,6 +200,9 @@ class Agent:
         service = self._guarded.get(given.service_id)
         if service is None:
             return ()
+        if given.demote and given.home != self.identity.region_id:
+            # A planned move waits for a sample of this copy from after its home stopped.
+            self._lags.hurry(given.service_id, now_ms=now_ms)
         keep = self._fence.directed(given)
         if keep is None:
             return ()
@@ -227,7 +233,8 @@ class Agent:
                 self._probed_peer(given, now_ms)
             case LagMeasured():
                 self._lags.measured(given, now_ms=now_ms)
-                self._reporter.changed(urgently=False)
+                is_urgent = self._lags.is_hurried(given.service_id, now_ms=now_ms)
+                self._reporter.changed(urgently=is_urgent)
             case WriteProved():
                 self._proof.wrote(succeeded=given.succeeded, started_at_ms=given.started_at_ms)
             case _:
@@ -274,7 +281,7 @@ class Agent:
     def _touches_gates(self, given: Input) -> bool:
         """Tell whether gates may have something to do besides what time alone decides."""
         match given:
-            case Ticked() | LagMeasured() | Disconnected() | ProbesDirected():
+            case Ticked() | LagMeasured() | Disconnected() | Pulsed() | ProbesDirected():
                 return False
             case ProbeFinished(key):
                 return key.region_id == self.identity.region_id

@@ -9,15 +9,30 @@ from regions.core.readings import ProbeTarget, Readings
 
 
 @dataclass(frozen=True, slots=True)
+class PulseEcho:
+    """The last pulse of a stream goes back, so that its sender can bound the report's way.
+
+    Attributes:
+        sent_at: As it came; the sender's clock, which says nothing here.
+        held_ms: From when it came to when the report was made.
+    """
+
+    sent_at: int
+    held_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SendReport:
     """Send a report. ``readings`` None: unchanged since the one before on this stream.
 
-    ``counter`` rises with every report of one boot; reports made at one instant share it.
+    ``counter`` rises with every report of one boot; reports made at one instant share it. ``echo``
+    None: no pulse came on this stream yet.
     """
 
     director_id: ReplicaId
     counter: int
     readings: Readings | None
+    echo: PulseEcho | None = None
 
 
 @dataclass(frozen=True, slots=True)

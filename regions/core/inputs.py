@@ -34,6 +34,14 @@ class Welcomed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulsed:
+    """A director wants this stamp back with the next report on the stream it came by."""
+
+    director_id: ReplicaId
+    sent_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupDirected:
     """A director said who owns a group. Believed only if the token is not a lower one."""
 
@@ -123,6 +131,7 @@ Input: TypeAlias = (
     Connected
     | Disconnected
     | Welcomed
+    | Pulsed
     | GroupDirected
     | ProbesDirected
     | LeaseGranted

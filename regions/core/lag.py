@@ -3,6 +3,9 @@
 A sample that grows old stays true: what it left out happened since, and the director counts its
 age in full (D3). So a lag probe that fails - the home it compares with is gone, say - does not
 make the last sample void.
+
+A standby whose home is told to stop is asked more often for a moment: the move waits for a sample
+from after the stop.
 """
 
 from dataclasses import dataclass
@@ -13,12 +16,16 @@ from regions.core.settings import GuardedService
 
 # No objective is that long; what is older is unknown.
 SAMPLE_AGE_MS_MAX = 3_600_000
+# How often, and for how long, a copy is measured whose home is about to stop.
+HURRY_EVERY_MS = 100
+HURRY_MS = 2_000
 
 
 @dataclass(slots=True)
 class _Lag:
     every_ms: int
     due_at_ms: int = 0
+    hurried_until_ms: int = 0
     is_running: bool = False
     lag_ms: int | None = None
     sampled_at_ms: int = 0
@@ -39,6 +46,18 @@ class LagPlan:
         for lag in self._lags.values():
             lag.due_at_ms = now_ms
 
+    def hurry(self, service_id: ServiceId, *, now_ms: int) -> None:
+        """Ask at once, and often for a while."""
+        lag = self._lags.get(service_id)
+        if lag is not None:
+            lag.hurried_until_ms = now_ms + HURRY_MS
+            lag.due_at_ms = now_ms
+
+    def is_hurried(self, service_id: ServiceId, *, now_ms: int) -> bool:
+        """Tell whether somebody waits for a sample."""
+        lag = self._lags.get(service_id)
+        return lag is not None and now_ms < lag.hurried_until_ms
+
     def take_due(self, *, now_ms: int) -> tuple[ServiceId, ...]:
         """Return the services to ask now, and mark them as asked."""
         due = []
@@ -54,7 +73,9 @@ class LagPlan:
         if lag is None:
             return
         lag.is_running = False
-        lag.due_at_ms = max(now_ms, given.started_at_ms + lag.every_ms)
+        is_hurried = now_ms < lag.hurried_until_ms
+        every_ms = min(lag.every_ms, HURRY_EVERY_MS) if is_hurried else lag.every_ms
+        lag.due_at_ms = max(now_ms, given.started_at_ms + every_ms)
         if given.lag_ms is not None:
             lag.lag_ms = given.lag_ms
             lag.sampled_at_ms = given.started_at_ms

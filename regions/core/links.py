@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from regions.core.effects import PulseEcho
 from regions.core.ids import ReplicaId
 from regions.core.readings import ProbeTarget
 
@@ -10,11 +11,16 @@ from regions.core.readings import ProbeTarget
 class _Link:
     """One open stream.
 
-    ``version_sent`` is the version of the readings last sent on it; None before the first.
+    Attributes:
+        version_sent: Version of the readings last sent on it; None before the first.
+        pulse: The last pulse that came by it.
+        pulse_at_ms: When that came.
     """
 
     version_sent: int | None = None
     targets: tuple[ProbeTarget, ...] | None = None
+    pulse: int | None = None
+    pulse_at_ms: int = 0
 
 
 class Links:
@@ -50,6 +56,17 @@ class Links:
         was_told = link.version_sent == version
         link.version_sent = version
         return was_told
+
+    def pulsed(self, director_id: ReplicaId, sent_at: int, *, now_ms: int) -> None:
+        """Note a pulse. The one before it on the stream is answered no more."""
+        link = self._links.get(director_id)
+        if link is not None:
+            link.pulse, link.pulse_at_ms = sent_at, now_ms
+
+    def echo(self, director_id: ReplicaId, *, now_ms: int) -> PulseEcho | None:
+        """Return the echo for a report made now; None if no pulse came by this stream."""
+        link = self._links[director_id]
+        return None if link.pulse is None else PulseEcho(link.pulse, now_ms - link.pulse_at_ms)
 
     def planned(self, director_id: ReplicaId, targets: tuple[ProbeTarget, ...]) -> None:
         """Note what a director wants probed."""

@@ -52,7 +52,8 @@ class Reporter:
             told = self._links.is_told(director_id, self._version)
             if not told and made is None:
                 made = readings()
-            reports.append(SendReport(director_id, self._counter, None if told else made))
+            echo = self._links.echo(director_id, now_ms=now_ms)
+            reports.append(SendReport(director_id, self._counter, None if told else made, echo))
         return tuple(reports)
 
     def wake_at_ms(self) -> int | None:

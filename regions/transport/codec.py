@@ -16,6 +16,7 @@ from regions.core.inputs import (
     LeaseGranted,
     LeaseRefused,
     ProbesDirected,
+    Pulsed,
     Welcomed,
 )
 from regions.core.readings import ProbeKind, ProbeSpec, ProbeTarget, Readings
@@ -68,7 +69,9 @@ def request_from(effect: SendReport | SendLease) -> pb.ReportRequest:
             )
 
 
-def input_from(response: pb.ReportResponse, director_id: ReplicaId) -> Input | None:
+def input_from(  # noqa: PLR0911 - one per word
+    response: pb.ReportResponse, director_id: ReplicaId
+) -> Input | None:
     """Return what ``response`` says; None if this release does not know the word."""
     match response.WhichOneof("body"):
         case "welcome":
@@ -82,6 +85,8 @@ def input_from(response: pb.ReportResponse, director_id: ReplicaId) -> Input | N
                 FencingToken(group.token.generation, group.token.epoch),
                 group.demote,
             )
+        case "pulse":
+            return Pulsed(director_id, response.pulse.sent_at)
         case "probes":
             return ProbesDirected(director_id, _targets(response.probes.targets))
         case "grant":
@@ -132,6 +137,9 @@ def _targets(targets: Iterable[pb.ProbeTarget]) -> tuple[ProbeTarget, ...]:
 
 def _report(effect: SendReport) -> pb.Report:
     report = pb.Report(counter=effect.counter)
+    if effect.echo is not None:
+        report.echo.sent_at = effect.echo.sent_at
+        report.echo.held_ms = min(effect.echo.held_ms, UINT32_MAX)
     if effect.readings is None:
         return report
     report.readings.CopyFrom(_readings(effect.readings))

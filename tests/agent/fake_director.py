@@ -137,6 +137,9 @@ class FakeDirector(pb_grpc.AgentServiceServicer, routing_pb2_grpc.RoutingService
         async for request in requests:
             if request.HasField("report"):
                 self.reports.append(request.report)
+                # Opaque to the agent: the number of the report that it answers will do.
+                pulse = pb.Pulse(sent_at=len(self.reports))
+                outbox.put_nowait(pb.ReportResponse(pulse=pulse))
                 continue
             self.leases.append(request.lease)
             outbox.put_nowait(self._answer(request.lease))

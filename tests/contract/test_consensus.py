@@ -16,6 +16,7 @@ from director.consensus.port import (
     PayloadTooLargeError,
     SnapshotDelivered,
 )
+from director.runtime.clock import boot_ms
 from tests.contract.conftest import GroupMaker
 from tests.contract.groups import (
     Group,
@@ -654,6 +655,85 @@ def test_a_replica_cut_off_knows_since_when_and_the_others_stay_in_touch(
             )
 
             assert group.consensus(cut_off).standing().quorum_contact_at_ms == frozen
+
+    asyncio.run(story())
+
+
+class Witness:
+    """Notes when entries were committed, and holds what replicas say of their views against it."""
+
+    def __init__(self, group: Group) -> None:
+        self.current_ids: set[str] = set()
+        self._group = group
+        self._committed: list[tuple[int, int]] = []
+
+    async def propose(self, count: int) -> int:
+        """Propose ``count`` entries and return the index of the last."""
+        index = 0
+        for number in range(count):
+            index = await propose(self._group, b"%d" % number)
+            self._committed.append((boot_ms(), index))
+        return index
+
+    def look(self) -> None:
+        """Check what every replica says now."""
+        self.current_ids.clear()
+        for member_id in self._group.ids:
+            standing = self._group.consensus(member_id).standing()
+            contact_at_ms = standing.quorum_contact_at_ms
+            if contact_at_ms is None or standing.applied_index < standing.contact_index:
+                continue
+            self.current_ids.add(member_id)
+            for committed_at_ms, index in self._committed:
+                assert committed_at_ms >= contact_at_ms or index <= standing.applied_index, (
+                    f"{member_id} has {standing.applied_index} and dates it later than {index}"
+                )
+
+    def sees_current(self, member_id: str) -> bool:
+        """Check everyone, and whether this one takes its view for that of a contact."""
+        self.look()
+        return member_id in self.current_ids
+
+
+def test_a_replica_that_is_behind_never_dates_its_view_as_current(group_of: GroupMaker) -> None:
+    async def story() -> None:
+        async with group_of(margin_count=0) as group:
+            witness = Witness(group)
+            leader_id = await leader_of(group)
+            behind = others(group, leader_id)[0]
+            await witness.propose(5)
+            await eventually(lambda: witness.sees_current(behind), "the view being current")
+            group.isolate(behind)
+            index = await witness.propose(30)
+            witness.look()
+            await eventually(lambda: last_index(group, leader_id) >= index, "delivery")
+            await group.consensus(leader_id).save_snapshot(index, b"state")
+
+            group.heal()
+
+            await eventually(
+                lambda: witness.sees_current(behind) and last_index(group, behind) >= index,
+                "the view being current again",
+            )
+
+    asyncio.run(story())
+
+
+def test_a_new_member_never_dates_an_empty_view_as_current(group_of: GroupMaker) -> None:
+    async def story() -> None:
+        async with group_of(margin_count=0) as group:
+            witness = Witness(group)
+            leader_id = await leader_of(group)
+            index = await witness.propose(10)
+            await eventually(lambda: last_index(group, leader_id) >= index, "delivery")
+            await group.consensus(leader_id).save_snapshot(index, b"state")
+
+            address = await group.join("d9")
+            adding = asyncio.ensure_future(group.consensus(leader_id).add_learner("d9", address))
+
+            await eventually(lambda: witness.sees_current("d9"), "the view being current")
+            assert last_index(group, "d9") >= index
+            await adding
 
     asyncio.run(story())
 

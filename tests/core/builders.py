@@ -257,9 +257,17 @@ def a_report(
     age_ms: int = 0,
     boot_id: str = "boot-1",
     agent_id: str = "agent",
+    transit_ms_max: int | None = 0,
 ) -> AgentReport:
     return AgentReport(
-        region_id, AgentId(agent_id), boot_id, counter, readings, heard_by, age_ms
+        region_id,
+        AgentId(agent_id),
+        boot_id,
+        counter,
+        readings,
+        heard_by,
+        age_ms,
+        transit_ms_max,
     )
 
 
@@ -329,7 +337,8 @@ class Watch:
                 heard_by=replica_id,
                 agent_id=agent_id,
             )
-            news = self.log.observe(report, now_ms=at_ms) or news
+            is_direct = replica_id == D0
+            news = self.log.observe(report, now_ms=at_ms, is_direct=is_direct) or news
         return news
 
     def replicas_report(
@@ -345,5 +354,3 @@ class Watch:
 
     def bench(self, state: State, leases: LeaseBook, now_ms: int) -> Bench:
         return Bench(replace(state, now_ms=max(state.now_ms, now_ms)), self.court, leases, now_ms)
-
-

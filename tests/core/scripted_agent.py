@@ -20,7 +20,6 @@ from director.core.observations import (
     ServiceReading,
 )
 from director.routing.table import RegionId, ServiceId
-from tests.core.builders import D0
 
 if TYPE_CHECKING:
     from tests.core.world import World
@@ -124,7 +123,13 @@ class ScriptedAgent:
         readings = self.readings()
         for replica_id in self.world.replica_ids:
             report = AgentReport(
-                self.region_id, self.agent_id, f"boot-{self.boot}", self.counter, readings, D0
+                self.region_id,
+                self.agent_id,
+                f"boot-{self.boot}",
+                self.counter,
+                readings,
+                heard_by=replica_id,
+                transit_ms_max=self.world.transit_ms_max,
             )
             self.world.deliver_report(self, replica_id, report)
 
@@ -182,9 +187,7 @@ class ScriptedAgent:
             takes_ms, lambda: self._finish(pair, track, boot, passed=False, began_ms=began_ms)
         )
 
-    def _finish(
-        self, pair: Pair, track: Track, boot: int, *, passed: bool, began_ms: int
-    ) -> None:
+    def _finish(self, pair: Pair, track: Track, boot: int, *, passed: bool, began_ms: int) -> None:
         if not self._acts(boot):
             return
         before = track.passing

@@ -111,6 +111,8 @@ class World:
         self.domains = DOMAINS if domains is None else domains
         self._rng = random.Random(seed)
         self._jitter_ms = jitter_ms
+        # There and back, as an agent's echo of a replica's pulse would measure it.
+        self.transit_ms_max = 2 * NETWORK_MS + jitter_ms
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._inserted = 0
         self.log: list[Command | None] = []
@@ -124,6 +126,10 @@ class World:
         self.blocked: set[tuple[RegionId, RegionId]] = set()
         self.lost_regions: set[RegionId] = set()
         self.lag: dict[Pair, int | None] = {}
+        # How long reports of a region take, where it is not the usual time.
+        self.report_ms: dict[RegionId, int] = {}
+        # Replicas that hear nothing of a region's agent; the others do.
+        self.unheard: set[tuple[RegionId, ReplicaId]] = set()
         self.writer_changes: list[tuple[int, RegionId]] = []
         self.replicas = {each: Replica(self, each) for each in self.replica_ids}
         self.agents = {
@@ -221,7 +227,9 @@ class World:
             replica.timer_ms = None
             self.give(replica.replica_id, Ticked())
 
-    def _carry_out(self, replica: Replica, effect: Effect) -> None:
+    def _carry_out(  # noqa: C901, PLR0912 - one line for each effect
+        self, replica: Replica, effect: Effect
+    ) -> None:
         match effect:
             case Propose():
                 self.after(COMMIT_MS, lambda: self._commit(replica.replica_id, effect))
@@ -325,9 +333,12 @@ class World:
     def deliver_report(
         self, agent: ScriptedAgent, replica_id: ReplicaId, report: AgentReport
     ) -> None:
-        if not agent.is_cut:
-            heard = replace(report, heard_by=replica_id)
-            self.after(self.jittered(NETWORK_MS), lambda: self.give(replica_id, Reported(heard)))
+        if agent.is_cut or (agent.region_id, replica_id) in self.unheard:
+            return
+        way_ms = self.jittered(self.report_ms.get(agent.region_id, NETWORK_MS))
+        # As the echo of a pulse bounds it: the way down is in it too.
+        heard = replace(report, heard_by=replica_id, transit_ms_max=NETWORK_MS + way_ms)
+        self.after(way_ms, lambda: self.give(replica_id, Reported(heard)))
 
     def deliver_ask(self, agent: ScriptedAgent, asked: LeaseAsked) -> None:
         leader = self.leader
@@ -489,7 +500,7 @@ def a_settled_world(topology: Topology | None = None, **changes: object) -> Worl
     world = World(topology, **changes)  # type: ignore[arg-type]
     world.start_telling()
     world.run_until(10_000)
-    assert all(
-        group.home is not None for group in world.chief.director.state.groups
-    ), "every group has its first owner after ten seconds"
+    assert all(group.home is not None for group in world.chief.director.state.groups), (
+        "every group has its first owner after ten seconds"
+    )
     return world

@@ -10,11 +10,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from director.consensus.embedded import EmbeddedConsensus
+from director.client.watch import Source
+from director.consensus.embedded import EmbeddedConfig, EmbeddedConsensus
 from director.consensus.port import (
     CommittedEntry,
     ConsensusError,
@@ -22,6 +24,7 @@ from director.consensus.port import (
     OutcomeUnknownError,
 )
 from director.runtime.files import FileSystem, OpenFile, OsFiles
+from director.service.reads import ViewAge
 from tests.contract.groups import (
     EmbeddedHarness,
     eventually,
@@ -42,6 +45,7 @@ class TroubledFile:
         self._files = files
 
     def read_at(self, offset: int, length: int) -> bytes:
+        self._files.check_read()
         return self._file.read_at(offset, length)
 
     def write_at(self, offset: int, content: bytes) -> None:
@@ -76,8 +80,14 @@ class TroubledFiles(OsFiles):
     def __init__(self) -> None:
         self.write_errno = 0
         self.sync_errno = 0
+        self.reads_to_fail = 0
         self.released = threading.Event()
         self.released.set()
+
+    def check_read(self) -> None:
+        if self.reads_to_fail:
+            self.reads_to_fail -= 1
+            raise OSError(errno.EIO, "input/output error")
 
     def check_write(self) -> None:
         if self.write_errno:
@@ -99,11 +109,12 @@ def told(
     files: Mapping[str, FileSystem] | None = None,
     delivery_bytes_max: int = 1 << 20,
     margin_count: int = 10_000,
+    kind: type[EmbeddedHarness] = EmbeddedHarness,
 ) -> None:
     """Run a story with a group that is stopped afterwards whatever happens."""
 
     async def run(directory: Path) -> None:
-        harness = EmbeddedHarness(
+        harness = kind(
             directory,
             count,
             files=files,
@@ -374,6 +385,61 @@ def test_a_replica_that_is_cut_off_does_not_slow_down_the_others() -> None:
         assert leader.standing().term == term
 
     told(story)
+
+
+async def left_behind(group: EmbeddedHarness) -> tuple[str, str, int]:
+    """Stop a follower until the log it needs is gone. Returns the leader, it, and an index."""
+    leader_id = await leader_of(group)
+    behind = next(member_id for member_id in group.ids if member_id != leader_id)
+    await group.halt(behind)
+    index = [await propose(group, b"%d" % number) for number in range(10)][-1]
+    await eventually(lambda: last_index(group, leader_id) >= index, "delivery")
+    await group.consensus(leader_id).save_snapshot(index, bytes(3 << 20))
+    return leader_id, behind, await propose(group, b"after the snapshot")
+
+
+def test_a_snapshot_that_could_not_be_read_once_is_sent_again(
+    troubled: dict[str, TroubledFiles],
+) -> None:
+    async def story(group: EmbeddedHarness) -> None:
+        leader_id, behind, index = await left_behind(group)
+        troubled[leader_id].reads_to_fail = 1
+
+        await group.restart(behind)
+
+        await eventually(lambda: last_index(group, behind) >= index, "catching up")
+        assert troubled[leader_id].reads_to_fail == 0
+
+    told(story, files=troubled, margin_count=0)
+
+
+class SlowSnapshots(EmbeddedHarness):
+    """Snapshots take half a second for each MiB."""
+
+    def config(self, member_id: str, *, fleet_id: str = "test-fleet") -> EmbeddedConfig:
+        return replace(super().config(member_id, fleet_id=fleet_id), snapshot_bytes_per_s=2 << 20)
+
+
+def test_a_replica_that_is_sent_a_snapshot_knows_all_the_while_that_it_is_behind() -> None:
+    async def story(group: EmbeddedHarness) -> None:
+        _, behind, index = await left_behind(group)
+        await group.restart(behind)
+        consensus = group.consensus(behind)
+        view = ViewAge(consensus.standing, staleness_bound_ms=2_000)
+        contacts = set()
+
+        def is_confirmed() -> bool:
+            view.refresh(applied_index=last_index(group, behind), table_revision=0)
+            if last_index(group, behind) < index:
+                assert view.label()[1] is Source.KEPT
+                contacts.add(consensus.standing().quorum_contact_at_ms)
+            return view.label()[1] is Source.FRESH
+
+        await eventually(is_confirmed, "catching up")
+        assert last_index(group, behind) >= index
+        assert len(contacts) > 5, "the leader was heard throughout"
+
+    told(story, margin_count=0, kind=SlowSnapshots)
 
 
 def test_a_member_added_later_is_found_by_a_replica_that_was_restarted_from_a_snapshot() -> None:

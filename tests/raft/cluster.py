@@ -24,6 +24,7 @@ from director.raft.node import Node, ReadState, Ready, Role
 from director.raft.storage import MemoryLog
 
 ELECTION_TICKS = 10
+TICK_MS = 50
 
 
 def ids(*names: str) -> tuple[ReplicaId, ...]:
@@ -155,6 +156,7 @@ class Cluster:
         self.down: set[ReplicaId] = set()
         self.dropped_kinds: set[MessageKind] = set()
         self.delivered: list[Message] = []
+        self.now_ms = 1_000_000
         for replica_id in membership.all_ids():
             log = (logs or {}).get(replica_id) or MemoryLog(membership)
             self.replicas[replica_id] = Replica(a_config(replica_id, **changes), log, seed)
@@ -223,9 +225,20 @@ class Cluster:
     def tick(self, count: int = 1) -> None:
         """Let time pass for everyone, delivering after each tick."""
         for _ in range(count):
-            for replica in self.up():
-                replica.node.tick()
+            self._pass_tick(*(replica.node for replica in self.up()))
             self.settle()
+
+    def _pass_tick(self, *nodes: Node) -> None:
+        """Let the time of a tick pass for everyone, and be noticed as one by ``nodes``."""
+        self.pass_time(TICK_MS)
+        for node in nodes:
+            node.tick()
+
+    def pass_time(self, duration_ms: int) -> None:
+        """Let time pass in which nobody does anything."""
+        self.now_ms += duration_ms
+        for replica in self.up():
+            replica.node.note_time(self.now_ms)
 
     def elect(self, replica_id: ReplicaId) -> Node:
         """Let time pass for one replica until it leads. If a lease forbids it, hand it over."""
@@ -233,7 +246,7 @@ class Cluster:
         for _ in range(2 * ELECTION_TICKS):
             if node.role is Role.LEADER:
                 break
-            node.tick()
+            self._pass_tick(node)
             self.settle()
         if node.role is not Role.LEADER:
             handed_over = Message(MessageKind.TIMEOUT_NOW, ReplicaId("-"), replica_id, node.term)
@@ -241,7 +254,7 @@ class Cluster:
             self.settle()
         assert node.role is Role.LEADER, f"{replica_id} was not elected"
         # One round of heartbeats lets everyone know how far the new leader committed.
-        node.tick()
+        self._pass_tick(node)
         self.settle()
         return node
 

@@ -80,6 +80,9 @@ class Checker:
         self.commit_index_max = 0
         self.floor_by_read: dict[tuple[ReplicaId, int, int], int] = {}
         self.reads_checked = 0
+        self.committed_by_step = [0]
+        """The highest index committed anywhere before each step began."""
+        self.contacts_checked = 0
 
     def see_leader(self, replica: Replica) -> None:
         """Election safety, and leader completeness for what was applied anywhere."""
@@ -109,6 +112,18 @@ class Checker:
         floor = self.floor_by_read.pop((*reader, state.context))
         assert state.index >= floor, f"read at {state.index} misses entry {floor}"
         self.reads_checked += 1
+
+    def see_contact(self, replica: "WorldReplica") -> None:
+        """Whoever has applied the index of a contact sees all that was committed by its instant."""
+        contact = replica.node.quorum_contact
+        if contact is None or contact.at_ms < 0:
+            return
+        floor = self.committed_by_step[contact.at_ms]
+        assert contact.index >= floor, (
+            f"{replica.replica_id} takes entry {contact.index} for all there was at step "
+            f"{contact.at_ms}, and entry {floor} was committed"
+        )
+        self.contacts_checked += 1
 
     def see_logs(self, logs: list[MemoryLog]) -> None:
         """Log matching: equal index and term mean equal logs up to there."""
@@ -200,7 +215,13 @@ class World:
                 self.checker.see_logs([replica.log for replica in self.replicas.values()])
 
     def _step(self) -> None:
+        self.checker.committed_by_step.append(
+            max(self.checker.committed_by_step[-1], self._commit_index_max())
+        )
         self.step_count += 1
+        for replica in self.replicas.values():
+            if not replica.is_down:
+                replica.node.note_time(self.step_count)
         self._deliver_due()
         for replica in list(self.replicas.values()):
             if replica.is_down:
@@ -210,6 +231,7 @@ class World:
             if self.rng.random() < self.tick_rate[replica.replica_id]:
                 replica.node.tick()
             self._work(replica)
+            self.checker.see_contact(replica)
             if self.rng.random() < self.faults.crash:
                 replica.lose_unsynced(self.rng)
         self._make_trouble()

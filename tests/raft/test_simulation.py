@@ -36,6 +36,7 @@ def test_the_world_is_hostile_enough_to_mean_something() -> None:
     assert sum(len(world.checker.applied) for world in worlds) > 500
     assert sum(len(world.checker.leader_by_term) for world in worlds) > 40
     assert sum(world.checker.reads_checked for world in worlds) > 50
+    assert sum(world.checker.contacts_checked for world in worlds) > 5_000
     assert sum(world.joined_count - len(world.founding.voters) for world in worlds) > 5
 
 

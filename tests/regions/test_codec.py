@@ -1,13 +1,14 @@
 """Between protos and the agent's own types: nothing lost on the way up, bounds on the way down."""
 
 from director.routing.table import RegionId, ServiceId
-from regions.core.effects import SendLease, SendReport
+from regions.core.effects import PulseEcho, SendLease, SendReport
 from regions.core.ids import AgentId, FencingToken, GroupId, ReplicaId
 from regions.core.inputs import (
     GroupDirected,
     LeaseGranted,
     LeaseRefused,
     ProbesDirected,
+    Pulsed,
     Welcomed,
 )
 from regions.core.readings import (
@@ -94,6 +95,21 @@ def test_readings_arrive_as_they_were() -> None:
 
 def test_unchanged_readings_are_left_out() -> None:
     assert not request_from(SendReport(D0, 2, None)).report.HasField("readings")
+
+
+def test_a_pulse_is_understood_and_goes_back_as_it_came() -> None:
+    pulsed = input_from(pb.ReportResponse(pulse=pb.Pulse(sent_at=2**40)), D0)
+    said = request_from(SendReport(D0, 2, None, PulseEcho(2**40, 480))).report
+
+    assert pulsed == Pulsed(D0, 2**40)
+    assert (said.echo.sent_at, said.echo.held_ms) == (2**40, 480)
+    assert not request_from(SendReport(D0, 2, None)).report.HasField("echo")
+
+
+def test_a_pulse_held_for_longer_than_can_be_told_is_told_as_held_for_less() -> None:
+    said = request_from(SendReport(D0, 2, None, PulseEcho(1, 2**33))).report
+
+    assert said.echo.held_ms == 2**32 - 1
 
 
 def test_a_report_too_large_to_be_taken_loses_what_passes_before_what_fails() -> None:

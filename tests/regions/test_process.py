@@ -408,6 +408,29 @@ def test_the_lag_of_the_service_is_reported(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_pulses_go_back_with_the_reports_and_not_on_another_stream(tmp_path: Path) -> None:
+    async def story() -> None:
+        director = FakeDirector()
+        address = await director.start()
+        async with answering(OK) as backend, running(a_config(tmp_path, backend, [address])):
+            await eventually(lambda: any(each.HasField("echo") for each in director.reports))
+            count = len(director.reports)
+            echoed = [each.echo for each in director.reports if each.HasField("echo")]
+            director.hang_up()
+            await eventually(lambda: len(director.hellos) == 2)
+            await eventually(lambda: len(director.reports) > count + 3)
+
+            assert echoed[0].sent_at >= 1
+            # The heartbeat here is 100 ms, and so that is how long a pulse is held.
+            assert all(each.held_ms <= 5_000 for each in echoed)
+            assert not director.reports[0].HasField("echo")
+            greeting = next(each for each in director.reports[1:] if not each.HasField("echo"))
+            assert greeting.HasField("readings"), "the first report of the second stream"
+        await director.stop()
+
+    asyncio.run(story())
+
+
 def test_what_is_kept_after_a_directive_names_the_owner(tmp_path: Path) -> None:
     async def story() -> None:
         director = FakeDirector()

@@ -1,5 +1,7 @@
 """What a follower tells the leader: what changed, everything after a reconnect, never a backlog."""
 
+from dataclasses import replace
+
 from director.core.ids import AgentId, ReplicaId
 from director.core.observations import AgentReport, Readings, ServiceReading
 from director.routing.table import RegionId, ServiceId
@@ -41,7 +43,29 @@ def test_a_new_stream_tells_everything_again() -> None:
 
     buffer.restart()
 
-    assert taken(buffer) == [a_report(2, PASSING)]
+    assert taken(buffer) == [a_report(1, PASSING), a_report(2)]
+
+
+def test_readings_told_again_do_not_grow_younger_by_a_later_beat() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([a_report(1, PASSING)], now_ms=0)
+    buffer.offer([a_report(2)], now_ms=5_000)
+    taken(buffer, now_ms=5_000)
+
+    buffer.restart()
+
+    full, beat = taken(buffer, now_ms=6_000)
+    assert (full.readings, full.age_ms) == (PASSING, 6_010)
+    assert (beat.readings, beat.age_ms) == (None, 1_010)
+
+
+def test_the_time_on_the_way_travels_with_the_report_or_stays_unknown() -> None:
+    buffer = RelayBuffer()
+    buffer.offer([replace(a_report(1, PASSING), transit_ms_max=44)], now_ms=0)
+    buffer.offer([replace(a_report(1, PASSING, agent="b"), transit_ms_max=0)], now_ms=0)
+    buffer.offer([a_report(1, PASSING, agent="c")], now_ms=0)
+
+    assert [each.transit_ms_max for each in taken(buffer)] == [44, 0, None]
 
 
 def test_a_slow_leader_gets_the_newest_and_no_backlog() -> None:

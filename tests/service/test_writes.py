@@ -31,7 +31,7 @@ DRAIN = DrainAsked(RegionId("eu-west1"), drained=True)
 def standing(
     *, leader_id: str | None = "d0", failed: str = "", failed_reason: str = ""
 ) -> Standing:
-    return Standing("d0", 3, leader_id, leader_id == "d0", 9, 9, 0, failed, failed_reason)
+    return Standing("d0", 3, leader_id, leader_id == "d0", 9, 9, 0, 9, failed, failed_reason)
 
 
 class Desk:

@@ -64,7 +64,7 @@ BUGS = (
     Bug("an agent obeys whoever speaks last", fence, "Fence.directed",
         "        return None\n    if known is None or given.token > known.token:",
         "        pass\n    if known is None or given.token != known.token:",
-        {"leader_loss": LeaderLoss.CRASHED}),
+        {"leader_loss": LeaderLoss.KILLED}),
 )  # fmt: skip
 
 

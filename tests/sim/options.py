@@ -40,7 +40,7 @@ class RegionLoss(StrEnum):
 class LeaderLoss(StrEnum):
     """What happens to the leading director during the failover."""
 
-    CRASHED = "crashed"
+    KILLED = "killed"
     PAUSED = "paused"
     ISOLATED = "isolated"
     MUTED = "muted"

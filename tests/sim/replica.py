@@ -30,7 +30,7 @@ from director.core.timing import DEFAULT_TIMING
 from director.raft.messages import Entry, EntryKind, Membership
 from director.raft.messages import ReplicaId as RaftId
 from director.raft.node import ReadState
-from director.service.agent_wire import relayed_from_proto
+from director.service.agent_wire import relayed_from_proto, says_lag
 from director.service.codec import decode_command, decode_state, encode_command, encode_state
 from director.service.relay import RelayBuffer
 from regions.core.effects import SendLease, SendReport
@@ -38,7 +38,15 @@ from tests.sim.clock import NodeClock
 from tests.sim.network import Connection, Plane
 from tests.sim.process import Process
 from tests.sim.raft_driver import RaftDriver
-from tests.sim.wire import FromAgent, FromDirector, Hello, Welcome, lease_asked, report_heard
+from tests.sim.wire import (
+    FromAgent,
+    FromDirector,
+    Hello,
+    Pulse,
+    Welcome,
+    lease_asked,
+    report_heard,
+)
 from tests.sim.world import World
 
 _PUSH_MS_MAX = 20
@@ -50,6 +58,7 @@ class _Link:
     """One agent's stream, at the director's end."""
 
     connection: Connection
+    opened_at_ms: int
     hello: Hello | None = None
 
 
@@ -312,7 +321,7 @@ class Replica:
         self, connection: Connection
     ) -> tuple[Callable[[Any], None], Callable[[], None]]:
         """Take an agent's stream in; the hello that begins it says whose it is."""
-        link = _Link(connection)
+        link = _Link(connection, self.process.clock.now_ms())
         return (lambda said: self._heard(link, said)), (lambda: self._left(link))
 
     def _heard(self, link: _Link, said: FromAgent) -> None:
@@ -321,8 +330,16 @@ class Replica:
                 self._welcome(link, said)
             case SendReport():
                 assert link.hello is not None, "a stream begins with a hello"
-                report = report_heard(said, link.hello, ReplicaId(self.replica_id))
+                report = report_heard(
+                    said,
+                    link.hello,
+                    ReplicaId(self.replica_id),
+                    arrived_at_ms=self.process.clock.now_ms(),
+                    opened_at_ms=link.opened_at_ms,
+                )
                 self.receive(inputs.Reported(report))
+                if says_lag(report.readings):
+                    self._say(link, Pulse(self.process.clock.now_ms()))
             case SendLease():
                 assert link.hello is not None, "a stream begins with a hello"
                 self.receive(lease_asked(said, link.hello))
@@ -338,6 +355,7 @@ class Replica:
         for effect in self.director.directives_for(hello.region_id, hello.service_ids):
             if isinstance(effect, DirectGroup | DirectProbes):
                 self._direct(effect, link)
+        self._say(link, Pulse(self.process.clock.now_ms()))
 
     def _left(self, link: _Link) -> None:
         if link.hello is None:

@@ -47,9 +47,7 @@ def test_one_seed_gives_one_trace_when_it_is_played_twice() -> None:
 
 def test_nothing_commits_while_the_quorum_is_lost_and_the_failover_ends_when_it_is_back() -> None:
     drawn = Options.draw(2)
-    options = replace(
-        drawn, leader_loss=LeaderLoss.CRASHED, leader_lost_ms=6_000, loses_quorum=True
-    )
+    options = replace(drawn, leader_loss=LeaderLoss.KILLED, leader_lost_ms=6_000, loses_quorum=True)
 
     outcome = LeaderLostDuringFailover(options).run()
 

@@ -10,7 +10,8 @@ from director.core import effects as of_director
 from director.core import ids as director_ids
 from director.core import inputs as to_director
 from director.core import observations
-from director.core.timing import Timing
+from director.core.timing import DEFAULT_TIMING, Timing
+from director.core.transit import transit_ms_max
 from director.routing.table import RegionId, ServiceId
 from regions.core import effects as of_agent
 from regions.core import ids as agent_ids
@@ -36,9 +37,17 @@ class Welcome:
     leader_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A stamp of the replica's clock, to be given back."""
+
+    sent_at: int
+
+
 FromAgent: TypeAlias = Hello | of_agent.SendReport | of_agent.SendLease
 FromDirector: TypeAlias = (
     Welcome
+    | Pulse
     | of_director.DirectGroup
     | of_director.DirectProbes
     | of_director.GrantLease
@@ -55,9 +64,23 @@ def agent_token(token: director_ids.FencingToken) -> agent_ids.FencingToken:
 
 
 def report_heard(
-    effect: of_agent.SendReport, hello: Hello, heard_by: director_ids.ReplicaId
+    effect: of_agent.SendReport,
+    hello: Hello,
+    heard_by: director_ids.ReplicaId,
+    *,
+    arrived_at_ms: int,
+    opened_at_ms: int,
 ) -> observations.AgentReport:
     """An agent's report as the replica that hears it takes it in."""
+    transit = None
+    if effect.echo is not None:
+        transit = transit_ms_max(
+            effect.echo.sent_at,
+            effect.echo.held_ms,
+            arrived_at_ms=arrived_at_ms,
+            opened_at_ms=opened_at_ms,
+            clock_drift_per_mille=DEFAULT_TIMING.clock_drift_per_mille,
+        )
     return observations.AgentReport(
         hello.region_id,
         hello.agent_id,
@@ -65,6 +88,7 @@ def report_heard(
         effect.counter,
         None if effect.readings is None else _readings(effect.readings),
         heard_by,
+        transit_ms_max=transit,
     )
 
 
@@ -121,6 +145,8 @@ def agent_input(said: FromDirector, director_id: str, timing: Timing) -> to_agen
                 timing.lease_ms,
                 timing.lease_renew_ms,
             )
+        case Pulse():
+            return to_agent.Pulsed(agent_ids.ReplicaId(director_id), said.sent_at)
         case of_director.DirectGroup():
             return to_agent.GroupDirected(
                 agent_ids.GroupId(said.group_id),

@@ -324,6 +324,7 @@ class MemoryConsensus:
         self._queue: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._known = (0, "", False)
         self._contact_at_ms: int | None = None
+        self._contact_index = 0
         self._failed = ""
         self._failed_reason = ""
         self._has_ended = False
@@ -368,7 +369,7 @@ class MemoryConsensus:
         if not self.is_running:
             return
         if self._group.has_quorum(self._id):
-            self._contact_at_ms = self._group.clock()
+            self._note_contact()
         self._deliver_log()
         term, leader_id, is_leader = self._view()
         if (term, leader_id or "", is_leader) != self._known:
@@ -397,10 +398,14 @@ class MemoryConsensus:
             return known_term, None, False
         return group.term, group.leader_id, group.leader_id == self._id
 
+    def _note_contact(self) -> None:
+        self._contact_at_ms = self._group.clock()
+        self._contact_index = self._group.commit_index()
+
     def standing(self) -> Standing:
         """See the port."""
         if self.is_running and self._group.has_quorum(self._id):
-            self._contact_at_ms = self._group.clock()
+            self._note_contact()
         term, leader_id, is_leader = self._known
         runs = self.is_running
         return Standing(
@@ -411,6 +416,7 @@ class MemoryConsensus:
             commit_index=self._group.disk(self._id).durable_index,
             applied_index=self._delivered_index,
             quorum_contact_at_ms=self._contact_at_ms,
+            contact_index=self._contact_index,
             failed=self._failed,
             failed_reason=self._failed_reason,
         )

@@ -2,21 +2,67 @@
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from director.consensus.embedded.config import EmbeddedConfig
+from director.consensus.embedded.driver import Driver
 from director.consensus.embedded.framing import AddressNoted, frame_address
-from director.consensus.embedded.waiting import refused
-from director.consensus.port import ConsensusError, MembershipRefusedError
+from director.consensus.embedded.waiting import Proposals, refused
+from director.consensus.port import (
+    ConsensusError,
+    EngineFailedError,
+    MembershipRefusedError,
+    NotLeaderError,
+)
 from director.raft.errors import ProposalRefusedError
 from director.raft.membership import AddLearner, MembershipChange
 from director.raft.messages import ReplicaId
-from director.raft.node import Role
-
-if TYPE_CHECKING:
-    from director.consensus.embedded.core import ReplicaCore
+from director.raft.node import Node, Role
 
 
-async def add_learner(core: "ReplicaCore", member_id: str, address: str) -> None:
+class Office(Protocol):
+    """The replica that changes, or hands over, what it leads. ``core`` is one."""
+
+    @property
+    def config(self) -> EmbeddedConfig:
+        """Its settings."""
+        ...
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where it lives."""
+        ...
+
+    @property
+    def node(self) -> Node:
+        """Its Raft."""
+        ...
+
+    @property
+    def driver(self) -> Driver:
+        """What moves the node."""
+        ...
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits to be committed."""
+        ...
+
+    @property
+    def leadership_news(self) -> asyncio.Event:
+        """Set whenever who leads has changed."""
+        ...
+
+    def not_leader(self, term: int) -> NotLeaderError:
+        """Say who leads instead, as far as is known."""
+        ...
+
+    def stopped_error(self) -> EngineFailedError:
+        """Say why nothing is taken in any more."""
+        ...
+
+
+async def add_learner(core: Office, member_id: str, address: str) -> None:
     """Replicate where the member is, then add it."""
     _require_leader(core)
     if core.node.membership.is_member(ReplicaId(member_id)):
@@ -35,7 +81,7 @@ async def add_learner(core: "ReplicaCore", member_id: str, address: str) -> None
     await change(core, AddLearner(ReplicaId(member_id)))
 
 
-async def change(core: "ReplicaCore", step: MembershipChange) -> None:
+async def change(core: Office, step: MembershipChange) -> None:
     """Make one change of membership and wait until it is committed."""
     _require_leader(core)
     committed: asyncio.Future[Any] = core.loop.create_future()
@@ -52,7 +98,7 @@ async def change(core: "ReplicaCore", step: MembershipChange) -> None:
     await committed
 
 
-async def transfer(core: "ReplicaCore", member_id: str | None) -> None:
+async def transfer(core: Office, member_id: str | None) -> None:
     """Hand leadership over and wait until somebody took it."""
     _require_leader(core)
     own_id = core.config.replica_id
@@ -75,7 +121,7 @@ async def transfer(core: "ReplicaCore", member_id: str | None) -> None:
     await _taken_over(core, target)
 
 
-async def _taken_over(core: "ReplicaCore", target: str) -> None:
+async def _taken_over(core: Office, target: str) -> None:
     node = core.node
     late = MembershipRefusedError(
         f"{target} did not catch up within an election timeout", memberId=target
@@ -100,7 +146,7 @@ async def _taken_over(core: "ReplicaCore", target: str) -> None:
         raise MembershipRefusedError(f"{node.leader_id} leads instead of {target}", memberId=target)
 
 
-async def hand_over(core: "ReplicaCore", *, within_ms: int) -> None:
+async def hand_over(core: Office, *, within_ms: int) -> None:
     """Try to leave office in good order before stopping."""
     if _most_caught_up(core) is None:
         return
@@ -109,14 +155,14 @@ async def hand_over(core: "ReplicaCore", *, within_ms: int) -> None:
             await transfer(core, None)
 
 
-def _most_caught_up(core: "ReplicaCore") -> str | None:
+def _most_caught_up(core: Office) -> str | None:
     candidates = [view for view in core.node.progress() if not view.is_learner and view.is_active]
     if not candidates:
         return None
     return max(candidates, key=lambda view: (view.match_index, view.replica_id)).replica_id
 
 
-def _require_leader(core: "ReplicaCore") -> None:
+def _require_leader(core: Office) -> None:
     if core.driver.has_stopped:
         raise core.stopped_error()
     if core.node.role is not Role.LEADER:

@@ -109,7 +109,11 @@ class ReplicaCore:
         self.driver = Driver(self.node, wal, self._disk, self)
         hello = Hello(config.fleet_id, config.replica_id, directory.incarnation, config.advertised)
         self.transport = Transport(hello, self.roster, self, rng)
-        self._snapshots = SnapshotTransfer(directory.snapshots, config.snapshot_bytes_per_s)
+        self._snapshots = SnapshotTransfer(
+            directory.snapshots,
+            config.snapshot_bytes_per_s,
+            installed_index=lambda: wal.snapshot_mark().index,
+        )
         self._pacer = TickPacer(
             config.tick_ms, election_ticks=config.election_ticks, catch_up_max=_CATCH_UP_TICKS
         )
@@ -120,8 +124,6 @@ class ReplicaCore:
         self._seen_leadership: tuple[int, str | None, bool] | None = None
         self._applied_members: frozenset[str] = frozenset(self.node.membership.all_ids())
         self._housekeeping_at_ms = 0
-        self._contact_tick = -1
-        self._contact_at_ms: int | None = None
         self._failure = ""
         self._failure_reason = ""
         self._has_stopped = False
@@ -271,9 +273,13 @@ class ReplicaCore:
                 self.transport.send((message,))
 
     async def _send_snapshot(self, message: Message) -> None:
-        link = self.transport.link(message.recipient)
-        is_delivered = link is not None and await self._snapshots.send(link, message)
-        self.driver.given(lambda: self.node.report_snapshot(message.recipient, is_delivered))
+        is_delivered = False
+        try:
+            link = self.transport.link(message.recipient)
+            is_delivered = link is not None and await self._snapshots.send(link, message)
+        finally:
+            # However it ended: until it is told, Raft sends this peer nothing but heartbeats.
+            self.driver.given(lambda: self.node.report_snapshot(message.recipient, is_delivered))
 
     def installed(self, mark: SnapshotMark) -> None:
         """See DriverShell."""
@@ -321,7 +327,6 @@ class ReplicaCore:
         """See DriverShell."""
         self.proposals.check_office()
         self._note_leadership()
-        self._note_contact()
         if self.node.membership is not self._membership or self.node.leader_id != self._kept_leader:
             self._membership = self.node.membership
             self._kept_leader = self.node.leader_id
@@ -377,15 +382,9 @@ class ReplicaCore:
                     index=node.applied_index,
                 )
 
-    def _note_contact(self) -> None:
-        age_ticks = self.node.quorum_contact_age_ticks
-        contact_tick = self._pacer.tick - age_ticks
-        if contact_tick > self._contact_tick:
-            self._contact_tick = contact_tick
-            self._contact_at_ms = self._pacer.at_ms(contact_tick)
-
     def _standing(self) -> Standing:
         node, ended = self.node, self.driver.has_stopped
+        contact = node.quorum_contact
         return Standing(
             member_id=self.config.replica_id,
             term=node.term,
@@ -393,7 +392,8 @@ class ReplicaCore:
             is_leader=self._deliverer.leadership.is_leader and not ended,
             commit_index=node.commit_index,
             applied_index=self._deliverer.delivered_index,
-            quorum_contact_at_ms=self._contact_at_ms,
+            quorum_contact_at_ms=None if contact is None else contact.at_ms,
+            contact_index=0 if contact is None else contact.index,
             failed=self._failure,
             failed_reason=self._failure_reason,
         )
@@ -406,7 +406,9 @@ class ReplicaCore:
 
     def hears_leader(self) -> bool:
         """See TransportShell."""
-        return self.node.quorum_contact_age_ticks < self.config.election_ticks
+        contact = self.node.quorum_contact
+        silence_ms = self.config.election_ticks * self._pacer.tick_ms
+        return contact is not None and boot_ms() - contact.at_ms < silence_ms
 
     def received(self, messages: list[Message]) -> None:
         """See TransportShell. A snapshot is never announced here: its payload would be missing."""

@@ -11,6 +11,7 @@ from typing import Protocol
 from director.consensus.embedded.disk_thread import DiskThread
 from director.raft.messages import Entry, HardState, Message, SnapshotMark
 from director.raft.node import Node, ReadState, Ready
+from director.runtime.clock import boot_ms
 from director.storage.wal import Wal
 
 
@@ -45,12 +46,29 @@ class DriverShell(Protocol):
 class Driver:
     """Moves one node. To be used from the engine's loop only."""
 
-    def __init__(self, node: Node, wal: Wal, disk: DiskThread, shell: DriverShell) -> None:
-        """Stand still until the first input."""
+    def __init__(
+        self,
+        node: Node,
+        wal: Wal,
+        disk: DiskThread,
+        shell: DriverShell,
+        *,
+        clock: Callable[[], int] = boot_ms,
+    ) -> None:
+        """Stand still until the first input.
+
+        Args:
+            node: What to move.
+            wal: Its log.
+            disk: Where the log is synced.
+            shell: What is done around it.
+            clock: Milliseconds, counted while this process is stopped as well.
+        """
         self._node = node
         self._wal = wal
         self._disk = disk
         self._shell = shell
+        self._clock = clock
         self._outstanding: Ready | None = None
         self._unwritten: HardState | None = None
         """A commit index not written yet. It is found again, so it waits for the next batch."""
@@ -82,6 +100,8 @@ class Driver:
         if self.has_stopped:
             return
         try:
+            # First: what comes in may have waited as long as this process stood still.
+            self._node.note_time(self._clock())
             change()
             self._pump()
         except Exception as error:

@@ -141,6 +141,7 @@ class EmbeddedConsensus:
             commit_index=0,
             applied_index=0,
             quorum_contact_at_ms=None,
+            contact_index=0,
         )
 
     def members(self) -> tuple[Member, ...]:

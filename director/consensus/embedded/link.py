@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import grpc
 import structlog
 
+from director.consensus.embedded.pacing import RoundTrips
 from director.consensus.embedded.wire import encode_batch, encode_mark, encode_message
 from director.raft.messages import ENTRY_OVERHEAD_BYTES, Message, MessageKind
 from director.runtime.backoff import Backoff
@@ -41,8 +42,8 @@ QUEUE_COUNT_MAX = 2_048
 QUEUE_BYTES_MAX = 32 * MIB
 CHUNK_BYTES_MAX = MIB
 PROBE_INTERVAL_MS = 1_000
-# The smallest of the last few: what the network takes, not what a busy peer adds to it.
-_ROUND_TRIP_SAMPLES = 5
+# Until enough round trips are known.
+_FIRST_PROBES_INTERVAL_MS = 100
 _SNAPSHOT_MS_MIN = 30_000
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
@@ -85,7 +86,6 @@ class PeerLink:
     Attributes:
         peer_id: Whom.
         address: Where.
-        round_trip_ms: The shortest of the newest round trips; None while none was measured.
     """
 
     def __init__(
@@ -110,7 +110,6 @@ class PeerLink:
         """
         self.peer_id = peer_id
         self.address = address
-        self.round_trip_ms: float | None = None
         self._hello = hello
         self._backoff = Backoff(rng, base_ms=50, cap_ms=500)
         self._vet = vet
@@ -125,9 +124,14 @@ class PeerLink:
         self._probe_timer: asyncio.TimerHandle | None = None
         self._complaint = ""
         self._probes: deque[int] = deque()
-        self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIP_SAMPLES)
+        self._round_trips = RoundTrips()
         self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
         self._task = asyncio.ensure_future(self._run())
+
+    @property
+    def round_trip_ms(self) -> float | None:
+        """What a round trip to the peer takes; None while too few were measured."""
+        return self._round_trips.best_ms
 
     def send(self, message: Message) -> None:
         """Queue a message, or drop it if the peer is not connected."""
@@ -220,7 +224,7 @@ class PeerLink:
                     self._connected()
                     writer = asyncio.ensure_future(self._write(call))
                 elif self._probes:
-                    self._measured((boot_ns() - self._probes.popleft()) / 1e6)
+                    self._round_trips.add((boot_ns() - self._probes.popleft()) / 1e6)
             self._complain("the peer ended the stream", refused=False)
             # A stream that ended has a status; this raises it if it is an error.
             if await call.code() is not grpc.StatusCode.OK:
@@ -259,10 +263,6 @@ class PeerLink:
         self._complaint = ""
         log.info("peer_connected", peer_id=self.peer_id, address=self.address)
 
-    def _measured(self, round_trip_ms: float) -> None:
-        self._round_trips.append(round_trip_ms)
-        self.round_trip_ms = min(self._round_trips)
-
     async def _write(
         self,
         call: "grpc.aio.StreamStreamCall[peer_pb2.ExchangeRequest, peer_pb2.ExchangeResponse]",
@@ -274,13 +274,18 @@ class PeerLink:
                 self._is_probe_due = False
                 self._probes.append(boot_ns())
                 await call.write(peer_pb2.ExchangeRequest())
-                self._probe_timer = self._loop.call_later(PROBE_INTERVAL_MS / 1000, self._probe)
+                self._probe_timer = self._loop.call_later(
+                    self._probe_interval_ms() / 1000, self._probe
+                )
             elif self._queue:
                 await call.write(encode_batch(self._take_batch()))
                 self._sent.set()
             else:
                 self._news.clear()
                 await self._news.wait()
+
+    def _probe_interval_ms(self) -> int:
+        return _FIRST_PROBES_INTERVAL_MS if self.round_trip_ms is None else PROBE_INTERVAL_MS
 
     def _probe(self) -> None:
         self._is_probe_due = True
@@ -306,7 +311,12 @@ class PeerLink:
             message: The SNAPSHOT message that announces it.
             reader: The snapshot; closed by the caller.
             bytes_per_s: At most.
+
+        Raises:
+            grpc.RpcError: The call failed.
+            OSError: The snapshot cannot be read any more, or the link was closed.
         """
+        unread: list[OSError] = []
         total = reader.offer.payload_bytes
         allowed_ms = _SNAPSHOT_MS_MIN + 4 * 1000 * total // bytes_per_s
         call = self._channel.stream_unary(
@@ -314,15 +324,27 @@ class PeerLink:
             request_serializer=peer_pb2.InstallSnapshotRequest.SerializeToString,
             response_deserializer=peer_pb2.InstallSnapshotResponse.FromString,
         )(
-            self._chunks(message, reader, bytes_per_s),
+            self._chunks(message, reader, bytes_per_s, unread),
             timeout=allowed_ms / 1000,
             metadata=self._hello.metadata(),
         )
-        response = await call
+        try:
+            response = await call
+        except asyncio.CancelledError:
+            # Also what becomes of the call if the link is closed, or its chunks cannot be read.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            cut_off = ConnectionAbortedError("the transfer was cut off")
+            raise (unread[0] if unread else cut_off) from None
         return bool(response.installed)
 
     async def _chunks(
-        self, message: Message, reader: "SnapshotReader", bytes_per_s: int
+        self,
+        message: Message,
+        reader: "SnapshotReader",
+        bytes_per_s: int,
+        unread: list[OSError],
     ) -> AsyncIterator[peer_pb2.InstallSnapshotRequest]:
         offer = reader.offer
         announced = encode_message(message)
@@ -335,7 +357,14 @@ class PeerLink:
         )
         offset = 0
         loop = asyncio.get_running_loop()
-        while chunk := await loop.run_in_executor(None, reader.chunk, offset, CHUNK_BYTES_MAX):
+        while True:
+            try:
+                chunk = await loop.run_in_executor(None, reader.chunk, offset, CHUNK_BYTES_MAX)
+            except OSError as error:
+                unread.append(error)  # gRPC only says that the call was cancelled
+                raise
+            if not chunk:
+                return
             offset += len(chunk)
             yield peer_pb2.InstallSnapshotRequest(chunk=chunk)
             await asyncio.sleep(len(chunk) / bytes_per_s)

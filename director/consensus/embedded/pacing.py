@@ -4,6 +4,33 @@ A stall of this thread or of the machine must not turn into a burst of ticks: a 
 heartbeats may be waiting in the socket, and ticks fired before they are read would depose it.
 """
 
+from collections import deque
+
+# The smallest of the last few: what the network takes, not what a busy peer adds to it.
+_ROUND_TRIPS_KEPT = 5
+# Fewer say nothing: the first one on a new connection is often slow, and a leader that made its
+# ticks longer for that would be late with its heartbeats.
+_ROUND_TRIPS_MIN = 3
+
+
+class RoundTrips:
+    """What a round trip to one peer takes, by the newest few.
+
+    Attributes:
+        best_ms: The shortest of them; None while there are too few.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.best_ms: float | None = None
+        self._newest_ms: deque[float] = deque(maxlen=_ROUND_TRIPS_KEPT)
+
+    def add(self, round_trip_ms: float) -> None:
+        """Take one in."""
+        self._newest_ms.append(round_trip_ms)
+        if len(self._newest_ms) >= _ROUND_TRIPS_MIN:
+            self.best_ms = min(self._newest_ms)
+
 
 class TickPacer:
     """Counts ticks against a clock given from outside.
@@ -27,13 +54,11 @@ class TickPacer:
         self._election_ticks = election_ticks
         self._catch_up_max = catch_up_max
         self._due_at_ms: int | None = None
-        self._at_ms: list[int] = []
 
     def due(self, now_ms: int) -> int:
         """Return how many ticks to let pass now."""
         if self._due_at_ms is None:
             self._due_at_ms = now_ms + self.tick_ms
-            self._at_ms.append(now_ms)
             return 0
         if now_ms < self._due_at_ms:
             return 0
@@ -43,23 +68,12 @@ class TickPacer:
         self._due_at_ms = (
             self._due_at_ms + count * self.tick_ms if late == count else now_ms + self.tick_ms
         )
-        for _ in range(count):
-            self.tick += 1
-            self._at_ms.append(now_ms)
-        del self._at_ms[: -4 * self._election_ticks]
+        self.tick += count
         return count
 
     def wait_ms(self, now_ms: int) -> int:
         """Return how long to wait for the next tick."""
         return self.tick_ms if self._due_at_ms is None else max(0, self._due_at_ms - now_ms)
-
-    def at_ms(self, tick: int) -> int | None:
-        """Return the instant at which a recent tick passed; None if it is long ago or unknown.
-
-        Real instants, not ``tick * tick_ms``: while this thread stood still, ticks did too.
-        """
-        position = len(self._at_ms) - 1 - (self.tick - tick)
-        return self._at_ms[position] if 0 <= position < len(self._at_ms) else None
 
     def stretch(self, round_trip_ms: int) -> None:
         """Make ticks long enough that an election's silence holds ten round trips.

@@ -35,21 +35,31 @@ class SnapshotTransfer:
         arrived: Payloads received and verified by mark, until Raft installs or ignores them.
     """
 
-    def __init__(self, store: SnapshotStore, bytes_per_s: int) -> None:
-        """Use ``store`` for everything; send at most ``bytes_per_s`` to one peer."""
+    def __init__(
+        self, store: SnapshotStore, bytes_per_s: int, *, installed_index: Callable[[], int]
+    ) -> None:
+        """Use ``store`` for everything.
+
+        Args:
+            store: Where snapshots are kept.
+            bytes_per_s: At most, to one peer.
+            installed_index: Says which snapshot stands in place of the log now; 0 for none. The
+                store may hold a newer one: it arrived, but Raft had a reason to ignore it.
+        """
         self.arrived: dict[tuple[int, int], bytes] = {}
         self._store = store
         self._bytes_per_s = bytes_per_s
+        self._installed_index = installed_index
         self._turn = asyncio.Lock()
 
     async def save(self, mark: SnapshotMark, framed: bytes) -> bool:
-        """Keep the own state at ``mark``. False if a newer one is kept already.
+        """Keep the own state at ``mark``. False if a newer one is installed already.
 
         Raises:
             StorageError, OSError: It could not be kept; the one before is.
         """
         async with self._turn:
-            if await _off_loop(self._store.latest_index) >= mark.index:
+            if self._installed_index() >= mark.index:
                 return False
             await _off_loop(self._store.save, mark, framed)
             return True
@@ -62,7 +72,7 @@ class SnapshotTransfer:
             return False  # the leader tries again after the next heartbeat
         async with self._turn:
             try:
-                if await _off_loop(self._store.latest_index) >= offer.mark.index:
+                if self._installed_index() >= offer.mark.index:
                     return False
                 await _off_loop(self._store.receive_begin, offer)
                 offset = 0
@@ -99,7 +109,7 @@ class SnapshotTransfer:
             if reader is None:
                 return False
             is_delivered = await link.send_snapshot(message, reader, self._bytes_per_s)
-        except (grpc.RpcError, OSError, StorageError) as error:
+        except (grpc.RpcError, grpc.aio.UsageError, OSError, StorageError) as error:
             log.warning("snapshot_not_delivered", peer_id=message.recipient, error=str(error))
             return False
         finally:

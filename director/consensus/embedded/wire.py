@@ -52,9 +52,10 @@ def encode_message(message: Message) -> peer_pb2.RaftMessage:
         reject_hint=message.reject_hint,
         snapshot=None if snapshot is None else encode_mark(snapshot),
         context=message.context,
-        # An age beyond 32 bits is "never" as well.
-        quorum_age_ticks=min(message.quorum_age_ticks, 0xFFFFFFFF),
+        quorum_age_ms=message.quorum_age_ms,
         force=message.force,
+        leader_commit=message.leader_commit,
+        stamp=message.stamp,
     )
 
 
@@ -107,8 +108,10 @@ def decode_message(message: peer_pb2.RaftMessage) -> Message:
             reject_hint=message.reject_hint,
             snapshot=_decode_mark(message.snapshot) if message.HasField("snapshot") else None,
             context=message.context,
-            quorum_age_ticks=message.quorum_age_ticks,
+            quorum_age_ms=message.quorum_age_ms,
             force=message.force,
+            leader_commit=message.leader_commit,
+            stamp=message.stamp,
         )
     except KeyError as error:
         raise MalformedMessageError(f"unknown kind {error} from {message.sender}") from error

@@ -7,6 +7,7 @@ quorum on purpose.
 
 from dataclasses import dataclass
 
+from director.core.digest import digest
 from director.core.state import State
 from tests.sim.cluster import Cluster
 from tests.sim.network import ALL_PLANES, Plane
@@ -101,6 +102,11 @@ class LeaderLostDuringFailover:
         lacking = missing(self.cluster)
         if lacking.startswith(("routes", "gates", "nobody")):
             raise NotSettledError(f"settled, and then: {lacking}")
+        digests: dict[int, str] = {}
+        for replica in self.cluster.replicas.values():
+            state = replica.director.state
+            first = digests.setdefault(state.applied_index, digest(state))
+            assert first == digest(state), f"equal index {state.applied_index}, different digest"
         outcome.handovers = world.watch.one_owner.handover_count
         outcome.writes = world.watch.writes.count
         outcome.terms = len(world.watch.leaders.leader_by_term)
@@ -260,7 +266,7 @@ class LeaderLostDuringFailover:
             if loss in _WITH_HOME:
                 self._world.network.mend("region")
             self.cluster.cut("leader", side, ALL_PLANES, outward=outward, inward=inward)
-        if loss is LeaderLoss.CRASHED:
+        if loss is LeaderLoss.KILLED:
             leader.kill()
         if loss in _PAUSES:
             leader.process.pause()

@@ -39,12 +39,22 @@ class Hello(_message.Message):
     def __init__(self, region_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., service_ids: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("counter", "readings")
+    __slots__ = ("counter", "readings", "echo")
     COUNTER_FIELD_NUMBER: _ClassVar[int]
     READINGS_FIELD_NUMBER: _ClassVar[int]
+    ECHO_FIELD_NUMBER: _ClassVar[int]
     counter: int
     readings: Readings
-    def __init__(self, counter: _Optional[int] = ..., readings: _Optional[_Union[Readings, _Mapping]] = ...) -> None: ...
+    echo: PulseEcho
+    def __init__(self, counter: _Optional[int] = ..., readings: _Optional[_Union[Readings, _Mapping]] = ..., echo: _Optional[_Union[PulseEcho, _Mapping]] = ...) -> None: ...
+
+class PulseEcho(_message.Message):
+    __slots__ = ("sent_at", "held_ms")
+    SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    HELD_MS_FIELD_NUMBER: _ClassVar[int]
+    sent_at: int
+    held_ms: int
+    def __init__(self, sent_at: _Optional[int] = ..., held_ms: _Optional[int] = ...) -> None: ...
 
 class Readings(_message.Message):
     __slots__ = ("services", "peers", "round_trips", "gates")
@@ -121,18 +131,20 @@ class LeaseRequest(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., request_number: _Optional[int] = ..., is_proven: bool = ..., is_holding: bool = ...) -> None: ...
 
 class ReportResponse(_message.Message):
-    __slots__ = ("welcome", "group", "probes", "grant", "refusal")
+    __slots__ = ("welcome", "group", "probes", "grant", "refusal", "pulse")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     PROBES_FIELD_NUMBER: _ClassVar[int]
     GRANT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    PULSE_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     group: GroupDirective
     probes: ProbePlan
     grant: LeaseGrant
     refusal: LeaseRefusal
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., group: _Optional[_Union[GroupDirective, _Mapping]] = ..., probes: _Optional[_Union[ProbePlan, _Mapping]] = ..., grant: _Optional[_Union[LeaseGrant, _Mapping]] = ..., refusal: _Optional[_Union[LeaseRefusal, _Mapping]] = ...) -> None: ...
+    pulse: Pulse
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., group: _Optional[_Union[GroupDirective, _Mapping]] = ..., probes: _Optional[_Union[ProbePlan, _Mapping]] = ..., grant: _Optional[_Union[LeaseGrant, _Mapping]] = ..., refusal: _Optional[_Union[LeaseRefusal, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("replica_id", "leader_id", "heartbeat_ms", "lease_ms", "lease_renew_ms")
@@ -147,6 +159,12 @@ class Welcome(_message.Message):
     lease_ms: int
     lease_renew_ms: int
     def __init__(self, replica_id: _Optional[str] = ..., leader_id: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., lease_ms: _Optional[int] = ..., lease_renew_ms: _Optional[int] = ...) -> None: ...
+
+class Pulse(_message.Message):
+    __slots__ = ("sent_at",)
+    SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    sent_at: int
+    def __init__(self, sent_at: _Optional[int] = ...) -> None: ...
 
 class GroupDirective(_message.Message):
     __slots__ = ("group_id", "service_id", "home_region_id", "token", "demote")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from trafficdirector.agent.v1 import agent_pb2 as trafficdirector_dot_agent_dot_v1_dot_agent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"trafficdirector/peer/v1/peer.proto\x12\x17trafficdirector.peer.v1\x1a$trafficdirector/agent/v1/agent.proto\"G\n\tRaftEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\"K\n\x0eRaftMembership\x12\x0e\n\x06voters\x18\x01 \x03(\t\x12\x17\n\x0fvoters_outgoing\x18\x02 \x03(\t\x12\x10\n\x08learners\x18\x03 \x03(\t\"l\n\x10RaftSnapshotMark\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12;\n\nmembership\x18\x03 \x01(\x0b\x32\'.trafficdirector.peer.v1.RaftMembership\"\xce\x02\n\x0bRaftMessage\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\r\n\x05index\x18\x05 \x01(\x04\x12\x10\n\x08log_term\x18\x06 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x07 \x01(\x04\x12\x33\n\x07\x65ntries\x18\x08 \x03(\x0b\x32\".trafficdirector.peer.v1.RaftEntry\x12\x0e\n\x06reject\x18\t \x01(\x08\x12\x13\n\x0breject_hint\x18\n \x01(\x04\x12;\n\x08snapshot\x18\x0b \x01(\x0b\x32).trafficdirector.peer.v1.RaftSnapshotMark\x12\x0f\n\x07\x63ontext\x18\x0c \x01(\x04\x12\x18\n\x10quorum_age_ticks\x18\r \x01(\r\x12\r\n\x05\x66orce\x18\x0e \x01(\x08\"\x84\x01\n\x0f\x45xchangeRequest\x12\x10\n\x08\x66leet_id\x18\x01 \x01(\t\x12\x12\n\nreplica_id\x18\x02 \x01(\t\x12\x13\n\x0bincarnation\x18\x03 \x01(\t\x12\x36\n\x08messages\x18\x04 \x03(\x0b\x32$.trafficdirector.peer.v1.RaftMessage\"&\n\x10\x45xchangeResponse\x12\x12\n\nreplica_id\x18\x01 \x01(\t\"\x95\x01\n\x16InstallSnapshotRequest\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.trafficdirector.peer.v1.RaftMessage\x12\x10\n\x08\x66leet_id\x18\x02 \x01(\t\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12\r\n\x05\x63hunk\x18\x05 \x01(\x0c\",\n\x17InstallSnapshotResponse\x12\x11\n\tinstalled\x18\x01 \x01(\x08\"\xae\x01\n\x0cRelayRequest\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x61ilure_domain\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\x04\x12\x14\n\x0cpushed_index\x18\x04 \x01(\x04\x12\x15\n\rwatcher_count\x18\x05 \x01(\r\x12\x37\n\x07reports\x18\x06 \x03(\x0b\x32&.trafficdirector.peer.v1.RelayedReport\"\x9c\x01\n\rRelayedReport\x12\x11\n\tregion_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63ounter\x18\x04 \x01(\x04\x12\x0e\n\x06\x61ge_ms\x18\x05 \x01(\r\x12\x34\n\x08readings\x18\x06 \x01(\x0b\x32\".trafficdirector.agent.v1.Readings\"\x1d\n\rRelayResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x32\xea\x01\n\x0bRaftService\x12\x63\n\x08\x45xchange\x12(.trafficdirector.peer.v1.ExchangeRequest\x1a).trafficdirector.peer.v1.ExchangeResponse(\x01\x30\x01\x12v\n\x0fInstallSnapshot\x12/.trafficdirector.peer.v1.InstallSnapshotRequest\x1a\x30.trafficdirector.peer.v1.InstallSnapshotResponse(\x01\x32m\n\x0f\x45videnceService\x12Z\n\x05Relay\x12%.trafficdirector.peer.v1.RelayRequest\x1a&.trafficdirector.peer.v1.RelayResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"trafficdirector/peer/v1/peer.proto\x12\x17trafficdirector.peer.v1\x1a$trafficdirector/agent/v1/agent.proto\"G\n\tRaftEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\"K\n\x0eRaftMembership\x12\x0e\n\x06voters\x18\x01 \x03(\t\x12\x17\n\x0fvoters_outgoing\x18\x02 \x03(\t\x12\x10\n\x08learners\x18\x03 \x03(\t\"l\n\x10RaftSnapshotMark\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12;\n\nmembership\x18\x03 \x01(\x0b\x32\'.trafficdirector.peer.v1.RaftMembership\"\xf1\x02\n\x0bRaftMessage\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\r\n\x05index\x18\x05 \x01(\x04\x12\x10\n\x08log_term\x18\x06 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x07 \x01(\x04\x12\x33\n\x07\x65ntries\x18\x08 \x03(\x0b\x32\".trafficdirector.peer.v1.RaftEntry\x12\x0e\n\x06reject\x18\t \x01(\x08\x12\x13\n\x0breject_hint\x18\n \x01(\x04\x12;\n\x08snapshot\x18\x0b \x01(\x0b\x32).trafficdirector.peer.v1.RaftSnapshotMark\x12\x0f\n\x07\x63ontext\x18\x0c \x01(\x04\x12\x15\n\rquorum_age_ms\x18\r \x01(\r\x12\r\n\x05\x66orce\x18\x0e \x01(\x08\x12\x15\n\rleader_commit\x18\x0f \x01(\x04\x12\r\n\x05stamp\x18\x10 \x01(\x04\"\x84\x01\n\x0f\x45xchangeRequest\x12\x10\n\x08\x66leet_id\x18\x01 \x01(\t\x12\x12\n\nreplica_id\x18\x02 \x01(\t\x12\x13\n\x0bincarnation\x18\x03 \x01(\t\x12\x36\n\x08messages\x18\x04 \x03(\x0b\x32$.trafficdirector.peer.v1.RaftMessage\"&\n\x10\x45xchangeResponse\x12\x12\n\nreplica_id\x18\x01 \x01(\t\"\x95\x01\n\x16InstallSnapshotRequest\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.trafficdirector.peer.v1.RaftMessage\x12\x10\n\x08\x66leet_id\x18\x02 \x01(\t\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12\r\n\x05\x63hunk\x18\x05 \x01(\x0c\",\n\x17InstallSnapshotResponse\x12\x11\n\tinstalled\x18\x01 \x01(\x08\"\xae\x01\n\x0cRelayRequest\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x61ilure_domain\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\x04\x12\x14\n\x0cpushed_index\x18\x04 \x01(\x04\x12\x15\n\rwatcher_count\x18\x05 \x01(\r\x12\x37\n\x07reports\x18\x06 \x03(\x0b\x32&.trafficdirector.peer.v1.RelayedReport\"\xcc\x01\n\rRelayedReport\x12\x11\n\tregion_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63ounter\x18\x04 \x01(\x04\x12\x0e\n\x06\x61ge_ms\x18\x05 \x01(\r\x12\x34\n\x08readings\x18\x06 \x01(\x0b\x32\".trafficdirector.agent.v1.Readings\x12\x1b\n\x0etransit_ms_max\x18\x07 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_transit_ms_max\"\x1d\n\rRelayResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x32\xea\x01\n\x0bRaftService\x12\x63\n\x08\x45xchange\x12(.trafficdirector.peer.v1.ExchangeRequest\x1a).trafficdirector.peer.v1.ExchangeResponse(\x01\x30\x01\x12v\n\x0fInstallSnapshot\x12/.trafficdirector.peer.v1.InstallSnapshotRequest\x1a\x30.trafficdirector.peer.v1.InstallSnapshotResponse(\x01\x32m\n\x0f\x45videnceService\x12Z\n\x05Relay\x12%.trafficdirector.peer.v1.RelayRequest\x1a&.trafficdirector.peer.v1.RelayResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,23 +39,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RAFTSNAPSHOTMARK']._serialized_start=251
   _globals['_RAFTSNAPSHOTMARK']._serialized_end=359
   _globals['_RAFTMESSAGE']._serialized_start=362
-  _globals['_RAFTMESSAGE']._serialized_end=696
-  _globals['_EXCHANGEREQUEST']._serialized_start=699
-  _globals['_EXCHANGEREQUEST']._serialized_end=831
-  _globals['_EXCHANGERESPONSE']._serialized_start=833
-  _globals['_EXCHANGERESPONSE']._serialized_end=871
-  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_start=874
-  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_end=1023
-  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_start=1025
-  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_end=1069
-  _globals['_RELAYREQUEST']._serialized_start=1072
-  _globals['_RELAYREQUEST']._serialized_end=1246
-  _globals['_RELAYEDREPORT']._serialized_start=1249
-  _globals['_RELAYEDREPORT']._serialized_end=1405
-  _globals['_RELAYRESPONSE']._serialized_start=1407
-  _globals['_RELAYRESPONSE']._serialized_end=1436
-  _globals['_RAFTSERVICE']._serialized_start=1439
-  _globals['_RAFTSERVICE']._serialized_end=1673
-  _globals['_EVIDENCESERVICE']._serialized_start=1675
-  _globals['_EVIDENCESERVICE']._serialized_end=1784
+  _globals['_RAFTMESSAGE']._serialized_end=731
+  _globals['_EXCHANGEREQUEST']._serialized_start=734
+  _globals['_EXCHANGEREQUEST']._serialized_end=866
+  _globals['_EXCHANGERESPONSE']._serialized_start=868
+  _globals['_EXCHANGERESPONSE']._serialized_end=906
+  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_start=909
+  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_end=1058
+  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_start=1060
+  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_end=1104
+  _globals['_RELAYREQUEST']._serialized_start=1107
+  _globals['_RELAYREQUEST']._serialized_end=1281
+  _globals['_RELAYEDREPORT']._serialized_start=1284
+  _globals['_RELAYEDREPORT']._serialized_end=1488
+  _globals['_RELAYRESPONSE']._serialized_start=1490
+  _globals['_RELAYRESPONSE']._serialized_end=1519
+  _globals['_RAFTSERVICE']._serialized_start=1522
+  _globals['_RAFTSERVICE']._serialized_end=1756
+  _globals['_EVIDENCESERVICE']._serialized_start=1758
+  _globals['_EVIDENCESERVICE']._serialized_end=1867
 # @@protoc_insertion_point(module_scope)

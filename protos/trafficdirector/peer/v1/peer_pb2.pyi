@@ -40,7 +40,7 @@ class RaftSnapshotMark(_message.Message):
     def __init__(self, index: _Optional[int] = ..., term: _Optional[int] = ..., membership: _Optional[_Union[RaftMembership, _Mapping]] = ...) -> None: ...
 
 class RaftMessage(_message.Message):
-    __slots__ = ("kind", "sender", "recipient", "term", "index", "log_term", "commit", "entries", "reject", "reject_hint", "snapshot", "context", "quorum_age_ticks", "force")
+    __slots__ = ("kind", "sender", "recipient", "term", "index", "log_term", "commit", "entries", "reject", "reject_hint", "snapshot", "context", "quorum_age_ms", "force", "leader_commit", "stamp")
     KIND_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     RECIPIENT_FIELD_NUMBER: _ClassVar[int]
@@ -53,8 +53,10 @@ class RaftMessage(_message.Message):
     REJECT_HINT_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
-    QUORUM_AGE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_AGE_MS_FIELD_NUMBER: _ClassVar[int]
     FORCE_FIELD_NUMBER: _ClassVar[int]
+    LEADER_COMMIT_FIELD_NUMBER: _ClassVar[int]
+    STAMP_FIELD_NUMBER: _ClassVar[int]
     kind: str
     sender: str
     recipient: str
@@ -67,9 +69,11 @@ class RaftMessage(_message.Message):
     reject_hint: int
     snapshot: RaftSnapshotMark
     context: int
-    quorum_age_ticks: int
+    quorum_age_ms: int
     force: bool
-    def __init__(self, kind: _Optional[str] = ..., sender: _Optional[str] = ..., recipient: _Optional[str] = ..., term: _Optional[int] = ..., index: _Optional[int] = ..., log_term: _Optional[int] = ..., commit: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[RaftEntry, _Mapping]]] = ..., reject: bool = ..., reject_hint: _Optional[int] = ..., snapshot: _Optional[_Union[RaftSnapshotMark, _Mapping]] = ..., context: _Optional[int] = ..., quorum_age_ticks: _Optional[int] = ..., force: bool = ...) -> None: ...
+    leader_commit: int
+    stamp: int
+    def __init__(self, kind: _Optional[str] = ..., sender: _Optional[str] = ..., recipient: _Optional[str] = ..., term: _Optional[int] = ..., index: _Optional[int] = ..., log_term: _Optional[int] = ..., commit: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[RaftEntry, _Mapping]]] = ..., reject: bool = ..., reject_hint: _Optional[int] = ..., snapshot: _Optional[_Union[RaftSnapshotMark, _Mapping]] = ..., context: _Optional[int] = ..., quorum_age_ms: _Optional[int] = ..., force: bool = ..., leader_commit: _Optional[int] = ..., stamp: _Optional[int] = ...) -> None: ...
 
 class ExchangeRequest(_message.Message):
     __slots__ = ("fleet_id", "replica_id", "incarnation", "messages")
@@ -126,20 +130,22 @@ class RelayRequest(_message.Message):
     def __init__(self, replica_id: _Optional[str] = ..., failure_domain: _Optional[str] = ..., term: _Optional[int] = ..., pushed_index: _Optional[int] = ..., watcher_count: _Optional[int] = ..., reports: _Optional[_Iterable[_Union[RelayedReport, _Mapping]]] = ...) -> None: ...
 
 class RelayedReport(_message.Message):
-    __slots__ = ("region_id", "agent_id", "boot_id", "counter", "age_ms", "readings")
+    __slots__ = ("region_id", "agent_id", "boot_id", "counter", "age_ms", "readings", "transit_ms_max")
     REGION_ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     COUNTER_FIELD_NUMBER: _ClassVar[int]
     AGE_MS_FIELD_NUMBER: _ClassVar[int]
     READINGS_FIELD_NUMBER: _ClassVar[int]
+    TRANSIT_MS_MAX_FIELD_NUMBER: _ClassVar[int]
     region_id: str
     agent_id: str
     boot_id: str
     counter: int
     age_ms: int
     readings: _agent_pb2.Readings
-    def __init__(self, region_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., counter: _Optional[int] = ..., age_ms: _Optional[int] = ..., readings: _Optional[_Union[_agent_pb2.Readings, _Mapping]] = ...) -> None: ...
+    transit_ms_max: int
+    def __init__(self, region_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., counter: _Optional[int] = ..., age_ms: _Optional[int] = ..., readings: _Optional[_Union[_agent_pb2.Readings, _Mapping]] = ..., transit_ms_max: _Optional[int] = ...) -> None: ...
 
 class RelayResponse(_message.Message):
     __slots__ = ("term",)

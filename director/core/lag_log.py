@@ -1,0 +1,73 @@
+"""How far copies were behind, dated so that no sample claims more than is known (invariant D3)."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from director.routing.table import RegionId, ServiceId
+
+# At one sample per heartbeat this reaches back half a minute, far beyond any silence threshold.
+_SAMPLES_MAX = 64
+# A suspicion of the home, one of the home after it, and room for two that came to nothing.
+_KEPT_MAX = 4
+
+Pair = tuple[ServiceId, RegionId]
+
+
+@dataclass(frozen=True, slots=True)
+class LagSample:
+    """A copy's lag, as measured at some instant between ``at_ms - slack_ms`` and ``at_ms``.
+
+    Attributes:
+        at_ms: The latest that it can have been measured: it arrived then, less its age.
+        lag_ms: What was measured.
+        slack_ms: The most time that it was on its way here.
+        is_direct: This replica heard it from the agent itself, so that ``slack_ms`` is measured.
+    """
+
+    at_ms: int
+    lag_ms: int
+    slack_ms: int = 0
+    is_direct: bool = True
+
+    @property
+    def covered_through_ms(self) -> int:
+        """Every write up to this instant is in the copy, however long the sample was on its way."""
+        return self.at_ms - self.slack_ms - self.lag_ms
+
+
+class LagLog:
+    """The latest samples of every copy, and those from before its home was suspected."""
+
+    def __init__(self) -> None:
+        self._latest: dict[Pair, deque[LagSample]] = {}
+        self._kept: dict[Pair, deque[LagSample]] = {}
+
+    def take(self, pair: Pair, sample: LagSample) -> None:
+        """Note a sample, unless it says nothing that the last one did not say."""
+        samples = self._latest.get(pair)
+        if samples is None:
+            samples = self._latest[pair] = deque(maxlen=_SAMPLES_MAX)
+        last = samples[-1] if samples else None
+        if (
+            last is None
+            or sample.at_ms > last.at_ms
+            or sample.covered_through_ms > last.covered_through_ms
+        ):
+            samples.append(sample)
+
+    def keep(self, pair: Pair, *, until_ms: int) -> None:
+        """Keep the best sample surely not after ``until_ms`` for as long as a decision may take.
+
+        The home of the service is suspected since then, so that later samples prove nothing; a run
+        may start only minutes later, by hand or after a cooldown.
+        """
+        usable = [each for each in self._latest.get(pair, ()) if each.at_ms <= until_ms]
+        if usable:
+            best = max(usable, key=lambda each: each.covered_through_ms)
+            kept = self._kept.setdefault(pair, deque(maxlen=_KEPT_MAX))
+            if best not in kept:
+                kept.append(best)
+
+    def samples(self, pair: Pair) -> tuple[LagSample, ...]:
+        """Return the samples of a copy: those kept, then the latest, in the order they came."""
+        return (*self._kept.get(pair, ()), *self._latest.get(pair, ()))

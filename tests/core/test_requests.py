@@ -1,0 +1,274 @@
+"""What an operator may ask for, what it becomes, and which hint a refusal carries."""
+
+from dataclasses import replace
+
+import pytest
+
+from director.core.commands import (
+    AbortRun,
+    ApplyManifest,
+    RunKind,
+    SetOverride,
+    SetRegionDrained,
+    StageName,
+    StartRun,
+)
+from director.core.ids import AgentId, RunId
+from director.core.inputs import (
+    AbortAsked,
+    Ask,
+    DrainAsked,
+    LeaseAsked,
+    ManifestAsked,
+    MoveAsked,
+    OverrideAsked,
+)
+from director.core.lease import LeaseBook
+from director.core.reasons import Reason
+from director.core.requests import Decision, decide
+from director.core.safety import Refusal
+from director.core.timing import DEFAULT_TIMING
+from director.core.topology import Automation
+from director.routing.table import Override, RegionId, Verdict
+from tests.core.builders import (
+    AP,
+    CHAT,
+    CHAT_GROUP,
+    EU,
+    SA,
+    US,
+    WEB,
+    Ledger,
+    Watch,
+    a_ledger,
+    a_policy,
+    a_service,
+    a_service_reading,
+    a_stamp,
+    a_topology,
+    a_verdict,
+    an_active_active,
+    an_owned_ledger,
+    says,
+    started,
+)
+
+NOW_MS = 20_000
+STAMP = replace(a_stamp(NOW_MS, "r1", "maria"), reason="maintenance")
+
+
+def ask(ledger: Ledger, wanted: Ask, lag_ms: dict[RegionId, int | None] | None = None) -> Decision:
+    """Decide with every region well, copies 100 ms behind unless said otherwise."""
+    watch = Watch(ledger.state.topology)
+    watch.replicas_report(NOW_MS)
+    for at_ms in (NOW_MS - 2_000, NOW_MS):
+        for region_id in (AP, EU, US):
+            lag = 100 if lag_ms is None else lag_ms.get(region_id, 100)
+            watch.hear(region_id, says(a_service_reading(lag_ms=lag)), at_ms=at_ms)
+    leases = LeaseBook(DEFAULT_TIMING)
+    leases.gained(1, now_ms=0)
+    if ledger.state.group(CHAT_GROUP) is not None:
+        # Europe renewed its lease one second ago; it ends for sure at 23 181.
+        token = ledger.token()
+        leases.ask(LeaseAsked(EU, AgentId("agent"), CHAT_GROUP, token, 1, True, True))
+        leases.passed(1, 1, ledger.state, now_ms=NOW_MS - 1_000)
+    return decide(watch.bench(ledger.state, leases, NOW_MS), wanted, STAMP)
+
+
+def reason(decision: Decision) -> Reason:
+    assert isinstance(decision, Refusal), decision
+    return decision.reason
+
+
+def a_move(
+    kind: RunKind = RunKind.FAILOVER,
+    target: RegionId | None = US,
+    *,
+    epoch: int | None = None,
+    accept_loss_ms: int | None = None,
+) -> MoveAsked:
+    return MoveAsked(kind, CHAT, target, epoch, accept_loss_ms)
+
+
+# -- moves -----------------------------------------------------------------------------------------
+
+
+def test_a_failover_to_a_named_region_becomes_a_run_decided_on_the_present_epoch() -> None:
+    decision = ask(an_owned_ledger(), a_move())
+
+    assert decision == StartRun(
+        STAMP,
+        RunKind.FAILOVER,
+        CHAT_GROUP,
+        US,
+        expected_epoch=1,
+        automatic=False,
+        suspected_at_ms=NOW_MS,
+        loss_bound_ms=100,  # nothing is wrong with the home, so the copy is what it says it is
+    )
+
+
+def test_a_failover_of_a_lost_home_counts_its_recovery_from_the_first_bad_sign() -> None:
+    ledger = an_owned_ledger()
+    ledger.must(a_verdict(Verdict.DOWN, EU, at_ms=18_500))
+
+    decision = ask(ledger, a_move())
+
+    assert isinstance(decision, StartRun)
+    # The last sample from before 18 500 covers up to 17 900; the lease ends at 23 181.
+    assert (decision.suspected_at_ms, decision.loss_bound_ms) == (18_500, 23_181 - 17_900)
+
+
+def test_a_target_left_open_is_the_best_candidate() -> None:
+    ledger = an_owned_ledger()
+    assert isinstance(decision := ask(ledger, a_move(target=None)), StartRun)
+    assert decision.target == US
+
+    ledger.must(SetRegionDrained(a_stamp(), US, drained=True))
+    assert isinstance(decision := ask(ledger, a_move(target=None)), StartRun)
+    assert decision.target == AP
+
+
+def test_a_loss_beyond_the_rpo_is_refused_with_the_closest_region_that_is_allowed() -> None:
+    refusal = ask(an_owned_ledger(), a_move(), lag_ms={US: 60_000})
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.RPO_EXCEEDED
+    assert refusal.message == (
+        "us-east1 could lose 60000 ms of writes; the RPO of chat is 10000 ms; closest allowed: "
+        "--to ap-south1 (loss bound 100 ms)"
+    )
+    assert dict(refusal.metadata)["closestRegionId"] == AP
+
+
+def test_a_loss_beyond_the_rpo_everywhere_is_refused_with_the_way_to_accept_it() -> None:
+    lag_ms: dict[RegionId, int | None] = {US: 60_000, AP: None}
+    refusal = ask(an_owned_ledger(), a_move(), lag_ms)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.message.endswith("--accept-data-loss names the loss you accept")
+    accepted = ask(an_owned_ledger(), a_move(accept_loss_ms=60_000), lag_ms)
+    assert isinstance(accepted, StartRun)
+    assert accepted.accept_loss_ms == 60_000
+
+
+def test_a_lag_that_is_not_known_is_refused_as_a_loss_without_a_bound() -> None:
+    refusal = ask(an_owned_ledger(), a_move(), lag_ms={US: None})
+
+    assert isinstance(refusal, Refusal)
+    assert "the loss has no bound" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (MoveAsked(RunKind.FAILOVER, WEB, US), Reason.SERVICE_NOT_FOUND),
+        (a_move(target=SA), Reason.REGION_NOT_FOUND),
+        (a_move(target=EU), Reason.NOTHING_TO_DO),
+        (a_move(epoch=7), Reason.STALE_EPOCH),
+    ],
+)
+def test_a_move_that_makes_no_sense_is_refused(wanted: MoveAsked, expected: Reason) -> None:
+    assert reason(ask(an_owned_ledger(), wanted)) is expected
+
+
+def test_a_target_that_cannot_serve_is_refused_with_why() -> None:
+    ledger = an_owned_ledger()
+    ledger.must(a_verdict(Verdict.DOWN, US))
+
+    refusal = ask(ledger, a_move())
+
+    assert isinstance(refusal, Refusal)
+    assert dict(refusal.metadata) == {"regionId": US, "ineligibility": "DOWN"}
+
+
+def test_nobody_who_can_serve_is_refused_with_a_reason_for_each() -> None:
+    ledger = an_owned_ledger()
+    ledger.must(a_verdict(Verdict.DOWN, US))
+    ledger.must(SetRegionDrained(a_stamp(), AP, drained=True))
+
+    refusal = ask(ledger, a_move(target=None))
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.NO_ELIGIBLE_REGION
+    assert dict(refusal.metadata) == {US: "DOWN", AP: "DRAINED"}
+
+
+def test_a_switchover_needs_a_home_that_is_well() -> None:
+    ledger = an_owned_ledger()
+    ledger.must(a_verdict(Verdict.UNKNOWN, EU, reason="SILENT"))
+
+    refusal = ask(ledger, a_move(RunKind.SWITCHOVER))
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.TARGET_INELIGIBLE
+    assert "use `director failover chat` instead" in refusal.message
+
+
+def test_a_switchover_does_not_mind_the_lag_because_it_waits_for_it() -> None:
+    decision = ask(an_owned_ledger(), a_move(RunKind.SWITCHOVER), lag_ms={US: 60_000})
+
+    assert isinstance(decision, StartRun)
+
+
+def test_what_nobody_owns_yet_and_what_everybody_serves_does_not_move() -> None:
+    assert reason(ask(a_ledger(), a_move())) is Reason.NO_OWNER
+    ledger = an_owned_ledger(a_service(), an_active_active())
+    web = MoveAsked(RunKind.FAILOVER, WEB, US)
+
+    assert reason(ask(ledger, web)) is Reason.NOTHING_TO_DO
+
+
+def test_a_person_may_move_what_automation_may_not() -> None:
+    ledger = an_owned_ledger(a_service(gated=False), policy=a_policy(automation=Automation.OBSERVE))
+
+    assert isinstance(ask(ledger, a_move()), StartRun)
+
+
+# -- other requests --------------------------------------------------------------------------------
+
+
+def test_a_run_is_cancelled_in_the_stage_it_is_in() -> None:
+    ledger = an_owned_ledger()
+    run_id = started(ledger)
+
+    decision = ask(ledger, AbortAsked(run_id))
+
+    assert decision == AbortRun(STAMP, run_id, StageName.CONFIRMING, "CANCELLED", "maintenance")
+
+
+def test_a_run_that_has_ended_or_never_was_cannot_be_cancelled() -> None:
+    ledger = an_owned_ledger()
+    run_id = started(ledger)
+    ledger.must(AbortRun(a_stamp(), run_id, StageName.CONFIRMING, "RETRACTED"))
+
+    assert reason(ask(ledger, AbortAsked(run_id))) is Reason.STALE_STAGE
+    assert reason(ask(ledger, AbortAsked(RunId("chat/9")))) is Reason.FAILOVER_NOT_FOUND
+
+
+def test_a_drain_is_checked_before_it_is_written() -> None:
+    ledger = an_owned_ledger(a_service(sites=a_service().sites[1:]))
+    assert ask(ledger, DrainAsked(EU, drained=True)) == SetRegionDrained(STAMP, EU, drained=True)
+
+    ledger.must(a_verdict(Verdict.DOWN, US))
+    assert reason(ask(ledger, DrainAsked(EU, drained=True))) is Reason.SAFETY_RULE
+    nowhere = DrainAsked(RegionId("nowhere"), drained=True)
+    assert reason(ask(ledger, nowhere)) is Reason.REGION_NOT_FOUND
+
+
+def test_an_override_is_checked_before_it_is_written() -> None:
+    ledger = an_owned_ledger()
+    up = OverrideAsked(CHAT, US, Override.FORCE_UP)
+
+    assert ask(ledger, up) == SetOverride(STAMP, CHAT, US, Override.FORCE_UP)
+    assert reason(ask(ledger, OverrideAsked(WEB, US, None))) is Reason.SERVICE_NOT_FOUND
+    assert reason(ask(ledger, OverrideAsked(CHAT, SA, None))) is Reason.REGION_NOT_FOUND
+
+
+def test_a_manifest_is_checked_before_it_is_written() -> None:
+    ledger = an_owned_ledger()
+    topology = a_topology()
+
+    decision = ask(ledger, ManifestAsked(topology, "documents", 1))
+    assert decision == ApplyManifest(STAMP, topology, "documents", 1)
+    assert reason(ask(ledger, ManifestAsked(topology, "", 9))) is Reason.STALE_REVISION
