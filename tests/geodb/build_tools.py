@@ -9,7 +9,7 @@ from typing import Any
 GEO = Path(__file__).parents[2] / "deploy" / "geo"
 
 
-def _writer() -> Any:  # noqa: ANN401 - a script's module, outside any package
+def _writer() -> Any:
     """Load deploy/geo/mmdb_writer.py, which is no part of the installed program."""
     import importlib.util  # noqa: PLC0415
 

@@ -47,12 +47,12 @@ def a_fleet(**changes: dict[str, Any]) -> tuple[Region, ...]:
     )
 
 
-def a_site(name: str, verdict: Verdict = Verdict.UP, **changes: Any) -> Site:  # noqa: ANN401 - fields of a dataclass
+def a_site(name: str, verdict: Verdict = Verdict.UP, **changes: Any) -> Site:
     site = Site(RegionId(name), 0, 100, (Endpoint(f"embed.{name}.internal:443"),), verdict)
     return replace(site, **changes)
 
 
-def a_service(*sites: Site, **changes: Any) -> ServiceRoute:  # noqa: ANN401 - fields of a dataclass
+def a_service(*sites: Site, **changes: Any) -> ServiceRoute:
     service = ServiceRoute(
         SERVICE,
         ServiceMode.ACTIVE_ACTIVE,
@@ -67,24 +67,24 @@ def a_service(*sites: Site, **changes: Any) -> ServiceRoute:  # noqa: ANN401 - f
     return replace(service, **changes)
 
 
-def a_table(*services: ServiceRoute, **changes: Any) -> RouteTable:  # noqa: ANN401 - fields of a dataclass
+def a_table(*services: ServiceRoute, **changes: Any) -> RouteTable:
     table = RouteTable(1, 42, 4, a_fleet(), (), services)
     return replace(table, **changes)
 
 
-def resolved(table: RouteTable, **query: Any) -> Resolution:  # noqa: ANN401 - fields of a dataclass
+def resolved(table: RouteTable, **query: Any) -> Resolution:
     """Resolve the sample service from Paris, unless told otherwise."""
     position = query.pop("position", at(PARIS))
     return CompiledTable(table).resolve(Query(SERVICE, position, **query))
 
 
-def answered(table: RouteTable, **query: Any) -> Answer:  # noqa: ANN401 - fields of a dataclass
+def answered(table: RouteTable, **query: Any) -> Answer:
     resolution = resolved(table, **query)
     assert isinstance(resolution, Answer), resolution
     return resolution
 
 
-def refused(table: RouteTable, **query: Any) -> Refusal:  # noqa: ANN401 - fields of a dataclass
+def refused(table: RouteTable, **query: Any) -> Refusal:
     resolution = resolved(table, **query)
     assert isinstance(resolution, Refusal), resolution
     return resolution

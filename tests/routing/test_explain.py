@@ -20,7 +20,7 @@ EU_ONLY = (ResidencyRule("EU", ("EU",)),)
 OUTCOME = CandidateOutcome
 
 
-def explained(table: RouteTable, **query: Any) -> dict[str, Candidate]:  # noqa: ANN401 - fields of a dataclass
+def explained(table: RouteTable, **query: Any) -> dict[str, Candidate]:
     position = query.pop("position", at(PARIS))
     explanation = explain(table, Query(SERVICE, position, **query))
     return {candidate.region_id: candidate for candidate in explanation.candidates}

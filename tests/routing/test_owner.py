@@ -20,7 +20,7 @@ from tests.routing.builders import a_fleet, a_service, a_site, a_table, answered
 OWNER = RegionId("eu-north1")
 
 
-def owned(*sites: Site, **changes: Any) -> RouteTable:  # noqa: ANN401 - fields of a dataclass
+def owned(*sites: Site, **changes: Any) -> RouteTable:
     changes = {"owner": OWNER, "generation": 1, "epoch": 8, **changes}
     return a_table(a_service(*sites, mode=ServiceMode.ACTIVE_PASSIVE, **changes))
 

@@ -86,7 +86,7 @@ def test_a_directory_held_by_another_process_is_refused_with_its_pid(tmp_path: P
         "from director.runtime.directory_lock import DirectoryLock;"
         "lock = DirectoryLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
-    holder = subprocess.Popen(  # noqa: S603 - our own program
+    holder = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -150,7 +150,7 @@ def test_a_process_without_assertions_does_not_start() -> None:
     with pytest.raises(SystemExit, match="start without -O"):
         assert_debug(debug=False)
     program = "from director.runtime.signals import assert_debug; assert_debug()"
-    run = subprocess.run(  # noqa: S603 - our own program
+    run = subprocess.run(
         [sys.executable, "-O", "-c", program],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
