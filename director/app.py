@@ -1,9 +1,12 @@
 """The composition root of a director replica: builds everything, owns start and stop order."""
 
 import asyncio
+import errno
 import gc
+import re
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +49,17 @@ EXIT_STORAGE = 74
 # Within a graceful stop: long enough for a transfer of leadership, short enough for a supervisor.
 TRANSFER_DEADLINE_MS = 2_000
 DRAIN_MS = 1_000
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+_NAME_RULE = (
+    "lower-case letters, digits, '-', '.' and '_', at most 63, beginning and ending with a letter "
+    "or digit"
+)
+_WHY_NOT_LISTENING = {
+    errno.EADDRINUSE: "something listens there already; stop it, or choose another port",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}|unix:.+")
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -109,6 +123,10 @@ class SettingsError(ValueError):
     """The replica cannot be started with these settings. The message says what to change."""
 
 
+class DataDirectoryError(Exception):
+    """The data directory cannot be made or used. The message says why."""
+
+
 def serve(settings: Settings) -> int:
     """Run a replica until it is told to stop; return the exit code."""
     assert_debug()
@@ -129,7 +147,7 @@ async def run(settings: Settings) -> int:
         running = await start(settings)
     except SettingsError as error:
         return _refuse(EXIT_BAD_SETTINGS, error)
-    except EngineFailedError as error:
+    except (EngineFailedError, DataDirectoryError) as error:
         return _refuse(EXIT_STORAGE, error)
     except OSError as error:
         return _refuse(EXIT_STORAGE if error.filename else EXIT_BAD_SETTINGS, error)
@@ -187,15 +205,16 @@ async def start(settings: Settings, *, consensus: Consensus | None = None) -> Ru
     """Build and start everything; ``consensus`` replaces the engine, for tests.
 
     Raises:
-        SettingsError: An address, the timing or the geo database cannot be used.
+        SettingsError: A name, an address, the timing or the geo database cannot be used.
+        DataDirectoryError: The data directory cannot be made.
         EngineFailedError: The log cannot be opened.
-        OSError: The data directory cannot be made, or the address is taken.
+        OSError: A file in the data directory cannot be used.
     """
     _check(settings)
     peers = settings.all_peers
     own = peers[settings.replica_id]
     places = await asyncio.to_thread(_open_places, settings)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_directory(settings.data_dir)
     engine = consensus if consensus is not None else _engine(settings)
     answerer = Answerer(places)
     replica = Replica(
@@ -263,13 +282,66 @@ async def _watch_readiness(replica: Replica, server: ApiServer) -> None:
 
 def _check(settings: Settings) -> None:
     faults = list(settings.timing.faults())
-    for address in (settings.listen, settings.peer_listen):
+    for word, name in (("--id", settings.replica_id), ("--fleet", settings.fleet_id)):
+        if not _NAME.fullmatch(name):
+            faults.append(f"{word}: {name!r} is not a name: {_NAME_RULE}")
+    for word, address in (("--listen", settings.listen), ("--peer-listen", settings.peer_listen)):
         try:
-            _listen(address, settings)
+            _check_free(_listen(address, settings))
         except ValueError as error:
-            faults.append(str(error))
+            faults.append(f"{word}: {error}")
+    faults += _peer_faults(settings)
     if faults:
         raise SettingsError("; ".join(faults))
+
+
+def _peer_faults(settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with the list of replicas."""
+    first_by_address: dict[str, str] = {}
+    for replica_id, peer in settings.all_peers.items():
+        if replica_id != settings.replica_id and not _NAME.fullmatch(replica_id):
+            yield f"--peer {replica_id}: it is not a name: {_NAME_RULE}"
+        for address in (peer.peer, peer.api):
+            if not _ADDRESS.fullmatch(address):
+                yield f"--peer {replica_id}: {address!r} is not HOST:PORT"
+            elif not address.endswith(":0"):
+                other = first_by_address.setdefault(address, replica_id)
+                if other != replica_id:
+                    yield f"{other} and {replica_id} both have the address {address}"
+    own = settings.all_peers[settings.replica_id]
+    if own.peer == own.api and not own.peer.endswith(":0"):
+        yield f"--listen and --peer-listen are both {own.api}; give each a port of its own"
+
+
+def _check_free(address: str) -> None:
+    """Say plainly that a port is taken, before anything is opened.
+
+    Raises:
+        ValueError: Another process listens there, or the address is not of this machine.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or address.startswith("unix:"):
+        return
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            said = _WHY_NOT_LISTENING.get(error.errno or 0, "")
+            if said:  # anything else is for the listener itself to find
+                raise ValueError(f"cannot listen at {address}: {said}") from None
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        said = (error.strerror or str(error)).lower()
+        hint = "choose another --data-dir, or make it and give it to this user"
+        raise DataDirectoryError(f"the data directory {path} cannot be made: {said}; {hint}") from (
+            error
+        )
 
 
 def _listen(address: str, settings: Settings) -> str:
@@ -296,9 +368,12 @@ def _engine(settings: Settings) -> EmbeddedConsensus:
 
 
 def _open_places(settings: Settings) -> GeoDatabase | None:
+    wanted = settings.geo_database
+    if wanted is not None and not wanted.is_file():
+        raise SettingsError(f"--geo-database: there is no file {wanted}")
     try:
-        places = open_geo_database(settings.geo_database)
-    except GeoDatabaseError as error:
+        places = open_geo_database(wanted)
+    except (GeoDatabaseError, OSError) as error:
         if settings.geo_database is not None:
             raise SettingsError(str(error)) from error
         log.warning("geo_database_unavailable", reason=str(error))

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -47,6 +48,7 @@ DIRECTORS_MAX = 9
 # A role file is rewritten twice within each answer's life; more often would wear the disk.
 ROLE_FILE_ANSWER_MS = 1_000
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
 _HINTS = {
     "missing": "is required",
     "extra_forbidden": "is not a key here; check the spelling",
@@ -80,7 +82,7 @@ def _host_port(value: object) -> object:
     if isinstance(value, str):
         host, _, port = value.rpartition(":")
         is_port = port.isascii() and port.isdigit() and 0 < int(port[:6]) < 2**16
-        if not host or not is_port:
+        if not _HOST.fullmatch(host) or not is_port:
             raise ValueError(f"{value[:100]!r} is not host:port, such as 127.0.0.1:8080")
     return value
 
@@ -270,9 +272,33 @@ def _faults(error: ValidationError, document: Any, source: str) -> Iterator[Faul
     for each in error.errors(include_url=False):
         # A union's tag is part of pydantic's path but not of the file.
         steps = [step for step in each["loc"] if step not in ("Http", "Tcp", "Grpc", "Exec")]
-        message = _HINTS.get(each["type"], each["msg"].removeprefix("Value error, "))
+        if each["type"] == "too_short" and each["loc"] in _incomplete(error):
+            continue  # its parts were given, and are at fault themselves
+        message = _message(each)
         line, path = _line(document, steps)
         yield Fault(source, line, ".".join(str(step) for step in path), message)
+
+
+def _incomplete(error: ValidationError) -> set[tuple[int | str, ...]]:
+    """Return the paths of lists in which a part is at fault."""
+    places = (each["loc"] for each in error.errors(include_url=False))
+    return {each[:-1] for each in places if each and isinstance(each[-1], int)}
+
+
+def _message(fault: ErrorDetails) -> str:
+    """Return pydantic's word as people say it."""
+    context = fault.get("ctx", {})
+    match fault["type"]:
+        case "union_tag_invalid":
+            return f"type {context['tag']!r} is none of {context['expected_tags']}"
+        case "union_tag_not_found":
+            return "needs a type, such as {type: Http, ...}"
+        case "too_short":
+            return f"needs at least {context['min_length']}"
+        case "too_long":
+            return f"has more than {context['max_length']}"
+        case other:
+            return _HINTS.get(other, fault["msg"].removeprefix("Value error, "))
 
 
 def _line(document: Any, steps: list[int | str]) -> tuple[int, list[int | str]]:  # noqa: ANN401

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from director.api.errors import Context, to_status
+from director.api.errors import Context, check_parsed, to_status
 from director.api.handlers import service, stream_stream
 from director.core.ids import AgentId, ReplicaId
 from director.core.observations import AgentReport
@@ -76,6 +76,7 @@ class AgentApi:
             raise InvalidRequestError(
                 "hello", f"must be the first message, within {HELLO_DEADLINE_MS} ms"
             ) from None
+        check_parsed(first)
         if first.WhichOneof("body") != "hello":
             raise InvalidRequestError("body", "the first message must be a hello")
         hello = first.hello
@@ -112,6 +113,7 @@ class AgentApi:
 
     async def _read(self, link: AgentLink, requests: AsyncIterator[pb.ReportRequest]) -> None:
         async for request in requests:
+            check_parsed(request)
             if request.ByteSize() > REPORT_BYTES_MAX:
                 raise InvalidRequestError(
                     "report",

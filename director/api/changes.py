@@ -1,10 +1,15 @@
 """What the requests that change something have in common."""
 
-from director.service.errors import InvalidRequestError
+from director.core.reasons import Reason
+from director.core.topology import Topology
+from director.routing.table import ServiceId
+from director.service.errors import InvalidRequestError, NotFoundError
 from director.service.writes import Change
 from trafficdirector.admin.v1 import admin_pb2 as pb
 
 NAME_CHARS_MAX = 63
+# Enough to see the right one; a fleet may have thousands.
+NAMES_SHOWN_MAX = 20
 
 
 def change_from_proto(change: pb.Change, *, needs_reason: bool = False) -> Change:
@@ -60,3 +65,21 @@ def _name(field: str, name: str) -> str:
             field, f"has {len(name)} characters; a name has 1 to {NAME_CHARS_MAX}"
         )
     return name
+
+
+def check_service(topology: Topology, service_id: str) -> None:
+    """Refuse a name that no service has.
+
+    Raises:
+        NotFoundError: Its message names some that there are.
+    """
+    if topology.service(ServiceId(service_id)) is not None:
+        return
+    names = [each.service_id for each in topology.services]
+    more = len(names) - NAMES_SHOWN_MAX
+    shown = ", ".join(names[:NAMES_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+    raise NotFoundError(
+        Reason.SERVICE_NOT_FOUND,
+        f"there is no service {service_id!r}; there are: {shown or 'none'}",
+        serviceId=service_id,
+    )

@@ -12,6 +12,7 @@ from director.client.wire import UINT32_MAX
 from director.consensus.port import (
     ConsensusError,
     EngineFailedError,
+    Member,
     MembershipRefusedError,
     NotLeaderError,
 )
@@ -99,13 +100,32 @@ class ClusterApi:
 
     async def promote(self, request: pb.PromoteMemberRequest) -> pb.PromoteMemberResponse:
         """Make a learner a voter."""
-        await self._done(self._consensus.promote(replica_name(request.replica_id)))
+        replica_id = replica_name(request.replica_id)
+        if self._member(replica_id).is_voter:
+            message = f"{replica_id} is a voter already"
+            raise errors.RefusedError(Reason.NOTHING_TO_DO, message, {"replicaId": replica_id})
+        await self._done(self._consensus.promote(replica_id))
         return pb.PromoteMemberResponse()
 
     async def remove(self, request: pb.RemoveMemberRequest) -> pb.RemoveMemberResponse:
         """Remove a member."""
-        await self._done(self._consensus.remove(replica_name(request.replica_id)))
+        replica_id = replica_name(request.replica_id)
+        self._member(replica_id)
+        await self._done(self._consensus.remove(replica_id))
         return pb.RemoveMemberResponse()
+
+    def _member(self, replica_id: str) -> Member:
+        """Return a member as the leader knows it.
+
+        Raises:
+            DirectorError: There is none of that name, or this replica does not lead.
+        """
+        self._replica.writes.check_leads()
+        members = {each.member_id: each for each in self._consensus.members()}
+        if replica_id not in members:
+            message = f"{replica_id!r} is no member; members are: {', '.join(sorted(members))}"
+            raise errors.InvalidRequestError("replica_id", message)
+        return members[replica_id]
 
     async def _done(self, work: Awaitable[None]) -> None:
         """Wait for a change of the group, and say what its failure means.

@@ -15,9 +15,10 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from director.api.handlers import MALFORMED
 from director.client.errors import ERROR_DOMAIN, ClientError
 from director.core.reasons import Reason
-from director.service.errors import DirectorError
+from director.service.errors import DirectorError, InvalidRequestError
 
 STATUS_BY_REASON: Mapping[Reason, grpc.StatusCode] = {
     Reason.NOT_LEADER: grpc.StatusCode.UNAVAILABLE,
@@ -112,6 +113,16 @@ def to_status(error: Reported) -> grpc.Status:
     return rpc_status.to_status(status)
 
 
+def check_parsed(request: object) -> None:
+    """Refuse what is no message of the method.
+
+    Raises:
+        InvalidRequestError: It could not be parsed.
+    """
+    if request is MALFORMED:
+        raise InvalidRequestError("request", "these bytes are not the message of this method")
+
+
 def unary(
     handle: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request, Context], Awaitable[Response]]:
@@ -119,6 +130,7 @@ def unary(
 
     async def handler(request: Request, context: Context) -> Response:
         try:
+            check_parsed(request)
             return await handle(request)
         except (DirectorError, ClientError) as error:
             await context.abort_with_status(to_status(error))
@@ -133,6 +145,7 @@ def server_stream(
 
     async def handler(request: Request, context: Context) -> AsyncIterator[Response]:
         try:
+            check_parsed(request)
             async for response in handle(request, context):
                 yield response
         except (DirectorError, ClientError) as error:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from director.api.errors import Context, to_status
+from director.api.errors import Context, check_parsed, to_status
 from director.api.handlers import service, stream_stream
 from director.core.ids import ReplicaId
 from director.core.inputs import ReplicaReported
@@ -34,6 +34,7 @@ class EvidenceApi:
         """Take evidence in for as long as this replica leads the sender's term."""
         try:
             async for request in requests:
+                check_parsed(request)
                 self._check(request)
                 self._replica.receive(
                     ReplicaReported(

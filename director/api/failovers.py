@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from director.api.changes import change_from_proto, epoch_from_proto, service_name
+from director.api.changes import change_from_proto, check_service, epoch_from_proto, service_name
 from director.api.errors import Context, server_stream, unary
 from director.api.handlers import service, unary_stream, unary_unary
 from director.core.commands import RunKind
@@ -91,6 +91,9 @@ class FailoverApi:
             for run in reversed(state.runs)
             if not request.service_id or run.service_id == request.service_id
         ]
+        # A service that was removed may still have runs.
+        if request.service_id and not runs:
+            check_service(state.topology, request.service_id)
         limit = request.limit or LISTED_DEFAULT
         return pb.ListFailoversResponse(failovers=[run_to_proto(run) for run in runs[:limit]])
 

@@ -4,7 +4,7 @@ import asyncio
 
 import grpc
 
-from director.api.changes import change_from_proto, region_name, service_name
+from director.api.changes import change_from_proto, check_service, region_name, service_name
 from director.api.errors import unary
 from director.api.handlers import service, unary_unary
 from director.api.status import status_to_proto
@@ -12,12 +12,10 @@ from director.config.export import export_topology
 from director.config.faults import Fault
 from director.config.load import Loaded, load_topology
 from director.core.inputs import DrainAsked, ManifestAsked, OverrideAsked
-from director.core.reasons import Reason
 from director.routing.table import Override, RegionId, ServiceId
 from director.service.errors import (
     InvalidDocumentError,
     InvalidRequestError,
-    NotFoundError,
     OverloadedError,
 )
 from director.service.replica import Replica
@@ -113,12 +111,8 @@ class FleetApi:
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """Return one screen."""
         topology = self._replica.state.topology
-        if request.service_id and topology.service(ServiceId(request.service_id)) is None:
-            raise NotFoundError(
-                Reason.SERVICE_NOT_FOUND,
-                f"there is no service {request.service_id!r}",
-                serviceId=request.service_id,
-            )
+        if request.service_id:
+            check_service(topology, request.service_id)
         return status_to_proto(self._replica, request.service_id)
 
     async def set_drain(self, request: pb.SetRegionDrainRequest) -> pb.SetRegionDrainResponse:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 
 
 class MessageType(Protocol):
@@ -21,6 +22,26 @@ class MessageType(Protocol):
 Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
+class Malformed:
+    """Takes the place of a request whose bytes are not the message they should be."""
+
+
+MALFORMED = Malformed()
+
+
+def _parser(request: MessageType) -> Callable[[bytes], Any]:
+    """Return a parser that never raises: gRPC would answer UNKNOWN, without a reason."""
+    parse = request.FromString
+
+    def parsed(encoded: bytes) -> Any:  # noqa: ANN401 - any message
+        try:
+            return parse(encoded)
+        except DecodeError:
+            return MALFORMED
+
+    return parsed
+
+
 def _serialize(message: Any) -> bytes:  # noqa: ANN401 - any message
     encoded: bytes = message.SerializeToString()
     return encoded
@@ -32,7 +53,7 @@ def unary_unary(
     """One request, one response. ``is_encoded``: the handler returns bytes."""
     return grpc.unary_unary_rpc_method_handler(
         handler,
-        request_deserializer=request.FromString,
+        request_deserializer=_parser(request),
         response_serializer=None if is_encoded else _serialize,
     )
 
@@ -43,7 +64,7 @@ def unary_stream(
     """One request, many responses."""
     return grpc.unary_stream_rpc_method_handler(
         handler,
-        request_deserializer=request.FromString,
+        request_deserializer=_parser(request),
         response_serializer=None if is_encoded else _serialize,
     )
 
@@ -51,7 +72,7 @@ def unary_stream(
 def stream_stream(handler: Callable[..., Any], request: MessageType) -> Method:
     """Many of both."""
     return grpc.stream_stream_rpc_method_handler(
-        handler, request_deserializer=request.FromString, response_serializer=_serialize
+        handler, request_deserializer=_parser(request), response_serializer=_serialize
     )
 
 

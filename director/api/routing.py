@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import grpc
 
-from director.api.errors import Context, to_status, unary
+from director.api.errors import Context, check_parsed, to_status, unary
 from director.api.handlers import service, unary_stream, unary_unary
 from director.client.answering import Answerer
 from director.client.errors import ClientError
@@ -48,6 +48,7 @@ class RoutingApi:
     async def resolve(self, request: pb.ResolveRequest, context: Context) -> bytes:
         """Return an encoded answer: the hot path, so without any wrapper."""
         try:
+            check_parsed(request)
             age_ms, source = self._label()
             return self._answerer.resolve_bytes(request, age_ms, source)
         except (ClientError, DirectorError) as error:
@@ -66,6 +67,7 @@ class RoutingApi:
     async def watch(self, request: pb.WatchRoutesRequest, context: Context) -> None:
         """Send the table and its changes."""
         try:
+            check_parsed(request)
             if len(request.service_ids) > SERVICES_WATCHED_MAX:
                 raise InvalidRequestError(
                     "service_ids",

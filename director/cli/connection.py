@@ -7,6 +7,7 @@ Every change carries a request id, so that sending it again to another replica i
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,11 +16,13 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
+from director.cli import methods
 from director.cli.context_file import read_contexts
 from director.cli.exits import EXIT_CODE_BY_REASON, CliError, ExitCode
 from director.client.channel import CHANNEL_OPTIONS
 from director.core.reasons import Reason
 from director.runtime.clock import boot_ms
+from trafficdirector.admin.v1 import admin_pb2 as admin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +35,10 @@ DEFAULT_ENDPOINT = "127.0.0.1:7440"
 # One replica gets this long before the next one is asked: far above any answer's time.
 ATTEMPT_MS_MAX = 3_000
 _PAUSE_MS = 200
+# For what a follower could say as well; a leader that is silent for longer leads no more.
+LEADER_WAIT_MS_MAX = 1_000
+_ENDPOINT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):(?P<port>[0-9]{1,5})|unix:.+")
+_PORT_MAX = 65_535
 
 # The same call may succeed at once elsewhere, or here in a moment.
 _PASSING_REASONS = frozenset(
@@ -45,6 +52,17 @@ _PASSING_REASONS = frozenset(
 )
 _UNTOUCHED_REASONS = frozenset({Reason.NOT_LEADER, Reason.NO_LEADER, Reason.SHUTTING_DOWN})
 _CONNECTION_REFUSED = "connection refused"
+# gRPC's words for a connection that failed, and ours; the first that fits counts.
+_SAID_BY_WORD = (
+    ("refused", _CONNECTION_REFUSED),
+    ("name resolution", "unknown host"),
+    ("dns", "unknown host"),
+    ("address lookup failed", "unknown host"),
+    ("no such file", "no such socket"),
+    ("http/2", "something that is not a director listens there"),
+    ("http1", "something that is not a director listens there"),
+    ("settings frame", "accepts connections and says nothing"),
+)
 _EXIT_CODE_BY_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: ExitCode.USAGE,
     grpc.StatusCode.NOT_FOUND: ExitCode.USAGE,
@@ -109,12 +127,9 @@ def failure_of(error: grpc.RpcError) -> Failure:
 def _plain(status: grpc.StatusCode, details: str) -> str:
     """Return gRPC's words for a failed connection as people say it."""
     lower = details.lower()
-    if "refused" in lower:
-        return _CONNECTION_REFUSED
-    if "name resolution" in lower or "dns" in lower:
-        return "unknown host"
-    if "no such file" in lower:
-        return "no such socket"
+    for word, said in _SAID_BY_WORD:
+        if word in lower:
+            return said
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return "no answer in time"
     if status is grpc.StatusCode.UNIMPLEMENTED:
@@ -157,6 +172,30 @@ class Connection:
             if not is_group_there or boot_ms() + _PAUSE_MS >= give_up_at_ms:
                 raise self._unreachable(method)
             time.sleep(_PAUSE_MS / 1_000)
+
+    def call_leader(self, method: Method[Answer], request: Message, answer: Answer) -> Answer:
+        """Return the leader's answer in place of ``answer``, which another director gave.
+
+        The leader knows more of the others; a follower's answer is good enough without it.
+        """
+        for address in self._leader_addresses():
+            invoke = self._channel(address).unary_unary(
+                method.path, type(request).SerializeToString, method.answer.FromString
+            )
+            try:
+                found: Answer = invoke(request, timeout=LEADER_WAIT_MS_MAX / 1_000)
+            except grpc.RpcError:
+                continue
+            self._prefer(address)
+            return found
+        return answer
+
+    def _leader_addresses(self) -> list[str]:
+        try:
+            seen = self.call(methods.GET_CLUSTER, admin.GetClusterRequest())
+        except CliError:
+            return []
+        return [each.address for each in seen.members if each.is_leader and each.address]
 
     def _round(self, method: Method[Answer], request: Message, give_up_at_ms: int) -> Answer | None:
         """Ask every endpoint once, leaders named on the way first."""
@@ -267,8 +306,22 @@ def endpoints_from(given: Sequence[str], context: str) -> tuple[tuple[str, ...],
     """Return the endpoints to use and where they were found: flag, environment, file, default.
 
     Raises:
-        CliError: The context file is damaged, or has no such context.
+        CliError: One is no address, or the context file is damaged or has no such context.
     """
+    endpoints, source = _found(given, context)
+    for endpoint in endpoints:
+        matched = _ENDPOINT.fullmatch(endpoint)
+        if matched is None or int(matched["port"] or 1) not in range(1, _PORT_MAX + 1):
+            where = f" from {source}" if source else ""
+            hint = "write HOST:PORT, such as 127.0.0.1:7440 or [::1]:7440, without a scheme"
+            if source == "DIRECTOR_ENDPOINTS":
+                hint += "; separate several with commas"
+            message = f"{endpoint!r}{where} is not the address of a director"
+            raise CliError(message, ExitCode.USAGE, hint=hint)
+    return endpoints, source
+
+
+def _found(given: Sequence[str], context: str) -> tuple[tuple[str, ...], str]:
     if given:
         return tuple(given), ""
     variable = os.environ.get("DIRECTOR_ENDPOINTS", "")

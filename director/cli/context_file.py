@@ -39,7 +39,14 @@ def contexts_path() -> Path:
     if given:
         return Path(given)
     base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "director" / "contexts.yaml"
+    return (Path(base) if base else _home() / ".config") / "director" / "contexts.yaml"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # no HOME, and no entry for this user id, as in a container
+        return Path("/nonexistent")
 
 
 def read_contexts(path: Path | None = None) -> Contexts:
@@ -51,10 +58,12 @@ def read_contexts(path: Path | None = None) -> Contexts:
     path = path or contexts_path()
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return NO_CONTEXTS
     except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"cannot read {path}: {error}", ExitCode.USAGE) from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        hint = f"give --endpoint, or set DIRECTOR_ENDPOINTS or {FILE_VARIABLE}"
+        raise CliError(f"cannot read {path}: {why}", ExitCode.USAGE, hint=hint) from error
     # Parsing YAML costs more than the rest of a command's start, so only when there is a file.
     from director.config.yaml_text import parse_documents  # noqa: PLC0415 - loaded only when it is needed
 

@@ -10,12 +10,15 @@ import click
 
 from director.cli.context_file import remove_context, write_context
 from director.cli.drill import finish
+from director.cli.example import example
 from director.cli.exits import CliError, ExitCode
+from director.cli.output import note
 from director.dev.control import ControlError
 from director.dev.directors import DirectorsError
 from director.dev.session import Options, Voice, run_session
 from director.dev.supervisor import FleetError, How
 from director.runtime.directory_lock import DirectoryInUseError
+from director.runtime.signals import assert_debug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,16 +48,13 @@ _PORT_BASE = 7440
     show_default=True,
     help="What the drill does to the region: SIGKILL, SIGSTOP, or SIGKILL of its agent alone.",
 )
+@example("director dev --drill")
 def dev(port_base: int, data_dir: Path | None, how: str, *, is_drill: bool) -> None:
-    r"""Run 3 directors, 4 regions, sample services and traffic on loopback.
+    """Run 3 directors, 4 regions, sample services and traffic on loopback.
 
     Nothing else is needed, and Ctrl-C leaves nothing behind.
-
-    \b
-    Example:
-      director dev
-      director dev --drill
     """
+    assert_debug()
     options = Options(
         port_base, None if data_dir is None else data_dir.resolve(), is_drill, How(how)
     )
@@ -72,7 +72,14 @@ def dev(port_base: int, data_dir: Path | None, how: str, *, is_drill: bool) -> N
         finish(result)
 
 
-def _select(addresses: Sequence[str]) -> Callable[[], None]:
-    """Make the fleet the current context until the returned function is called."""
-    before = write_context(_CONTEXT, addresses)
+def _select(addresses: Sequence[str]) -> Callable[[], None] | None:
+    """Make the fleet the current context until the returned function is called.
+
+    None: the context file cannot be written, as in a read-only home; the fleet runs without.
+    """
+    try:
+        before = write_context(_CONTEXT, addresses)
+    except (CliError, OSError) as error:
+        note(f"the context is not kept: {error}")
+        return None
     return lambda: remove_context(_CONTEXT, current=before)

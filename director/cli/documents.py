@@ -53,9 +53,7 @@ _files = click.option(
 @example("director validate -f fleet.yaml -f services/")
 def validate(*, paths: tuple[str, ...], form: Form) -> None:
     """Check documents without a director, and name every fault in them."""
-    texts, faults = read_sources(paths)
-    loaded = load_topology(texts)
-    told = (*faults, *loaded.faults)
+    _, loaded, told = _checked(paths)
 
     def lines(_: Form) -> Iterator[str]:
         yield from map(str, told)
@@ -93,7 +91,12 @@ def read_sources(paths: Sequence[str]) -> tuple[tuple[SourceText, ...], tuple[Fa
     faults: list[Fault] = []
     for name, path in _expanded(paths):
         try:
-            raw = sys.stdin.buffer.read() if path is None else path.read_bytes()
+            raw = _bounded(path)
+            if len(raw) > TEXT_BYTES_MAX:
+                message = f"is larger than {TEXT_BYTES_MAX} bytes"
+                hint = "split it into several files"
+                faults.append(Fault(name, 0, "", message, "D008", hint))
+                continue
             texts.append((name, raw.decode("utf-8")))
         except UnicodeDecodeError as error:
             message = f"byte {error.start} is not UTF-8"
@@ -102,6 +105,23 @@ def read_sources(paths: Sequence[str]) -> tuple[tuple[SourceText, ...], tuple[Fa
             reason = error.strerror or str(error)
             faults.append(Fault(name, 0, "", f"cannot be read: {reason}", "D001"))
     return tuple(texts), tuple(faults)
+
+
+def _bounded(path: Path | None) -> bytes:
+    """Read at most a byte more than a document may have: a path may be an endless device."""
+    if path is None:
+        return sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
+    with path.open("rb") as file:
+        return file.read(TEXT_BYTES_MAX + 1)
+
+
+def _checked(paths: Sequence[str]) -> tuple[tuple[SourceText, ...], Loaded, tuple[Fault, ...]]:
+    """Return the texts, what they declare, and all faults; none about files never read."""
+    texts, faults = read_sources(paths)
+    loaded = load_topology(texts)
+    if faults and not texts:
+        return texts, loaded, faults
+    return texts, loaded, (*faults, *loaded.faults)
 
 
 def _expanded(paths: Sequence[str]) -> Iterator[tuple[str, Path | None]]:
@@ -152,9 +172,7 @@ def apply(
     connection: Connection,
 ) -> None:
     """Put documents in force in place of all earlier ones: all of them or none."""
-    texts, faults = read_sources(paths)
-    loaded = load_topology(texts)
-    told = (*faults, *loaded.faults)
+    texts, loaded, told = _checked(paths)
     for fault in told:
         note(str(fault))
     if _has_error(told):
@@ -174,7 +192,7 @@ def apply(
 
     def lines(_: Form) -> Iterator[str]:
         if change.dry_run:
-            yield f"dry run: valid, {_contents(loaded)}; revision {answer.revision} stays in force"
+            yield f"dry run: valid, {_contents(loaded)}; it would become revision {answer.revision}"
         else:
             yield f"revision {answer.revision} in force (index {answer.index}): {_contents(loaded)}"
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from director.cli.connection import endpoints_from
+from director.cli.example import example
 from director.cli.exits import CliError, ExitCode
 from director.cli.options import formatted
 from director.cli.output import Form, Printed, note
 from director.cli.parameters import DURATION
+from director.core.reasons import Reason
 from director.dev.control import ControlError, RemoteFaults, find_faults
 from director.dev.directors import Directors, DirectorsError
 from director.dev.drill import Drill, Result, Settings
@@ -22,6 +24,7 @@ from director.dev.plan import WATCHER_COUNT
 from director.dev.supervisor import How
 from director.dev.traffic import Traffic
 from director.runtime.signals import stop_event
+from trafficdirector.admin.v1 import admin_pb2 as admin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,13 +39,9 @@ _EXIT_CODE_BY_OUTCOME = {
 
 
 @click.group()
+@example("director drill run chat")
 def drill() -> None:
-    r"""Lose a region on purpose, and measure.
-
-    \b
-    Example:
-      director drill run chat
-    """
+    """Lose a region on purpose, and measure."""
 
 
 @drill.command()
@@ -72,17 +71,13 @@ def drill() -> None:
     help="Endpoints kept under this name in the context file.",
 )
 @formatted(Form.TABLE, Form.JSON)
+@example("director drill run chat --lose eu-west1 --how stop --expect-rto 45s")
 def run(form: Form, **asked: Any) -> None:  # noqa: ANN401 - whatever click parsed
-    r"""Lose the region that owns SERVICE, watch the failover, bring the region back.
+    """Lose the region that owns SERVICE, watch the failover, bring the region back.
 
     Exits 0 when everything held, 1 when a check failed, 3 when a guard refused, 4 when no director
     answers, 6 when a budget was missed, 8 when the failover aborted, 130 on Ctrl-C; the region is
     restored first.
-
-    \b
-    Example:
-      director drill run chat
-      director drill run chat --lose eu-west1 --how stop --expect-rto 45s
     """
     endpoints, _ = endpoints_from(asked["endpoint"], asked["context"] or "")
     say = note if form is Form.JSON else click.echo
@@ -136,12 +131,34 @@ def _decided(settings: Settings, faults: RemoteFaults | None) -> Settings:
     return Settings(settings.service_id, settings.region_id, how, settings.expected_rto_ms)
 
 
+def _check_names(seen: admin.GetStatusResponse, settings: Settings) -> None:
+    """Refuse a service or region that is not there.
+
+    Raises:
+        CliError: Names those that are.
+    """
+    sites_by_service = {
+        each.service_id: [site.region_id for site in each.sites] for each in seen.services
+    }
+    sites = sites_by_service.get(settings.service_id)
+    if sites is None:
+        message = f"there is no service {settings.service_id!r}"
+        hint = f"there are: {', '.join(sorted(sites_by_service)) or 'none'}"
+        raise CliError(message, ExitCode.USAGE, hint=hint, reason=Reason.SERVICE_NOT_FOUND)
+    if settings.region_id and settings.region_id not in sites:
+        message = f"{settings.service_id} has no site in {settings.region_id!r}"
+        hint = f"it has: {', '.join(sorted(sites))}"
+        raise CliError(message, ExitCode.USAGE, hint=hint, reason=Reason.REGION_NOT_FOUND)
+
+
 async def _drilled(
     endpoints: Sequence[str],
     settings: Settings,
     faults: RemoteFaults | None,
     say: Callable[[str], None],
 ) -> Result:
+    async with Directors(endpoints) as directors:
+        _check_names(await directors.status(), settings)
     # Only the sample service may be written to: it is there for nothing else.
     is_writing = faults is not None
     async with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ def example(command_line: str) -> Callable[[_Function], _Function]:
     """Return a decorator that adds an example to the help of a command."""
 
     def decorate(function: _Function) -> _Function:
-        function.__doc__ = f"{function.__doc__}\n\n{_VERBATIM}\nExample:\n  {command_line}\n"
+        said = inspect.cleandoc(function.__doc__ or "")
+        function.__doc__ = f"{said}\n\n{_VERBATIM}\nExample:\n  {command_line}\n"
         return function
 
     return decorate

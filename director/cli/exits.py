@@ -90,7 +90,8 @@ class CliError(click.ClickException):
         self.metadata = dict(metadata or {})
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message and the hint on stderr."""
-        click.echo(self.message, file=file, err=file is None)
+        """Print the message, the reason for programs, and the hint on stderr."""
+        reason = f" [{self.reason}]" if self.reason else ""
+        click.echo(f"{self.message}{reason}", file=file, err=file is None)
         if self.hint:
             click.echo(self.hint, file=file, err=file is None)

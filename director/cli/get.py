@@ -13,7 +13,7 @@ from director.cli.exits import CliError, ExitCode
 from director.cli.options import connected, formatted
 from director.cli.output import Form, Printed, message_dict
 from director.cli.run_view import describe_run
-from director.cli.status import mode_word, printed_status, region_lines
+from director.cli.status import asked, mode_word, printed_status, region_lines
 from director.cli.words import ABSENT, columns, seconds
 from director.config.faults import suggestion
 from trafficdirector.admin.v1 import admin_pb2 as admin
@@ -38,17 +38,13 @@ def describe() -> None:
     """Show all about one region, service or failover."""
 
 
-def _status(connection: Connection, service: str = "") -> admin.GetStatusResponse:
-    return connection.call(methods.GET_STATUS, admin.GetStatusRequest(service_id=service))
-
-
 @get.command("regions")
 @formatted()
 @connected
 @example("director get regions")
 def get_regions(*, form: Form, connection: Connection) -> None:
     """List the regions, when each was last heard from, and drains."""
-    regions = _status(connection).regions
+    regions = asked(connection).regions
     value = {"items": [message_dict(each) for each in regions]}
     names = [each.region_id for each in regions]
     Printed("RegionList", value, names, lambda _: region_lines(regions)).echo(form)
@@ -60,7 +56,7 @@ def get_regions(*, form: Form, connection: Connection) -> None:
 @example("director get services -o json")
 def get_services(*, form: Form, connection: Connection) -> None:
     """List the services and who owns each."""
-    services = _status(connection).services
+    services = asked(connection).services
 
     def row(service: admin.ServiceStatus) -> tuple[str, ...]:
         token = f"{service.generation}.{service.epoch}" if service.epoch else ABSENT
@@ -140,7 +136,7 @@ def describe_failover(*, name: str, form: Form, connection: Connection) -> None:
 @example("director describe service chat")
 def describe_service(*, name: str, form: Form, connection: Connection) -> None:
     """Show one service and each of its regions."""
-    seen = _status(connection, name)
+    seen = asked(connection, name)
     service = next((each for each in seen.services if each.service_id == name), None)
     if service is None:
         raise CliError(f"there is no service {name!r}", ExitCode.USAGE)
@@ -155,7 +151,7 @@ def describe_service(*, name: str, form: Form, connection: Connection) -> None:
 @example("director describe region eu-west1")
 def describe_region(*, name: str, form: Form, connection: Connection) -> None:
     """Show one region and what it does for each service."""
-    seen = _status(connection)
+    seen = asked(connection)
     region = next((each for each in seen.regions if each.region_id == name), None)
     if region is None:
         hint = suggestion(name, (each.region_id for each in seen.regions))

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -99,4 +102,16 @@ class RootGroup(LazyGroup):
         except BrokenPipeError:
             # The reader, such as `head`, has seen enough.
             code = ExitCode.DONE
+        except OSError as error:
+            code = _said(error)
         raise SystemExit(int(code) if isinstance(code, int) else 0)
+
+
+def _said(error: OSError) -> ExitCode:
+    """Say what this machine could not do, such as write to a full disk; lose no more on exit."""
+    about = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+    click.echo(f"{error.strerror or error}{about}", err=True)
+    if error.errno == errno.ENOSPC:
+        # What is still buffered would fail again while Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return ExitCode.NO

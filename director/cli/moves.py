@@ -13,13 +13,14 @@ from director.cli.example import example
 from director.cli.exits import CliError, ExitCode
 from director.cli.options import (
     ChangeOptions,
+    change_form,
     changing,
     confirm,
     connected,
     formatted,
     is_interactive,
 )
-from director.cli.output import Form, Printed, message_dict, note
+from director.cli.output import Form, Printed, echo_change, message_dict, note
 from director.cli.parameters import DURATION, bundled
 from director.cli.run_view import PhasePrinter, has_ended, outcome
 from director.cli.words import seconds
@@ -148,7 +149,7 @@ def _planned(
         confirm(f"{verb} {service} to {where}?", is_agreed=following.yes)
     answer = connection.call(methods.START_SWITCHOVER, request)
     if change.dry_run:
-        click.echo(f"dry run: {answer.message or f'{service} would move to {target.to}'}")
+        _told(form, service, target, answer.message)
         return
     _followed(connection, answer.failover_id, following, form)
 
@@ -190,9 +191,18 @@ def failover(  # noqa: PLR0913 - one argument per group of options
         _agree_to_failover(connection, request, change, is_agreed=following.yes)
     answer = connection.call(methods.START_FAILOVER, request)
     if change.dry_run:
-        click.echo(f"dry run: {answer.message or f'{service} would move to {target.to}'}")
+        _told(form, service, target, answer.message)
         return
     _followed(connection, answer.failover_id, following, form)
+
+
+def _told(form: Form, service: str, target: Target, message: str) -> None:
+    """Print what a dry run found."""
+    line = f"dry run: {service} would move to {target.to or 'the best region'}"
+    if message and not message.endswith(" would be done"):  # the core's own word for a yes
+        line = f"dry run: {message}"
+    value = {"service_id": service, "target_region_id": target.to, "dry_run": True}
+    echo_change(form, "Failover", value, line)
 
 
 def _agree_to_failover(
@@ -223,7 +233,7 @@ def _agree_to_failover(
             raise CliError("nothing was changed", ExitCode.NO) from refused
         request.accept_data_loss_ms = int(loss)
         return
-    if answer.message:
+    if answer.message and not answer.message.endswith(" would be done"):
         note(answer.message)
     where = request.target_region_id or "the best region"
     confirm(f"Fail over {request.service_id} to {where}?", is_agreed=is_agreed)
@@ -243,19 +253,22 @@ def wait(*, name: str, timeout_ms: int, form: Form, connection: Connection) -> N
 @click.command()
 @click.argument("name")
 @changing(is_reason_required=False)
+@change_form
 @connected
 @example('director cancel chat/7 --reason "false alarm"')
-def cancel(*, name: str, change: ChangeOptions, connection: Connection) -> None:
+def cancel(*, name: str, change: ChangeOptions, form: Form, connection: Connection) -> None:
     """Abort a run that has not granted a new owner yet."""
     request = admin.CancelFailoverRequest(failover_id=name, change=change.message())
     connection.call(methods.CANCEL_FAILOVER, request)
-    click.echo(f"dry run: {name} would be cancelled" if change.dry_run else f"{name} cancelled")
+    line = f"dry run: {name} would be cancelled" if change.dry_run else f"{name} cancelled"
+    value = {"failover_id": name, "dry_run": change.dry_run}
+    echo_change(form, "Cancellation", value, line)
 
 
 def _followed(connection: Connection, name: str, following: Following, form: Form) -> None:
     """Follow the run, print how it ended, and exit accordingly."""
     if following.detach:
-        click.echo(name)
+        _named(form, name)
         return
     try:
         run = follow(connection, name, timeout_ms=following.timeout_ms)
@@ -263,12 +276,17 @@ def _followed(connection: Connection, name: str, following: Following, form: For
         note(f"interrupted; {name} goes on: `director wait {name}`, `director cancel {name}`")
         raise click.Abort from None
     if run is None:
-        click.echo(name)
+        _named(form, name)
         message = f"{name} still runs after {seconds(following.timeout_ms)}"
         raise CliError(message, ExitCode.TIMED_OUT, hint=f"follow it with `director wait {name}`")
     line, code = outcome(run)
     Printed("Failover", message_dict(run), [name], lambda _: [line]).echo(form)
     click.get_current_context().exit(int(code))
+
+
+def _named(form: Form, name: str) -> None:
+    """Print the name of a run that goes on."""
+    Printed("Failover", {"failover_id": name}, [name], lambda _: [name]).echo(form)
 
 
 def follow(connection: Connection, name: str, *, timeout_ms: int) -> admin.Failover | None:
@@ -295,9 +313,8 @@ def follow(connection: Connection, name: str, *, timeout_ms: int) -> admin.Failo
             if boot_ms() >= give_up_at_ms:
                 return None
             if not is_silence or boot_ms() - heard_at_ms > min(_SILENCE_MS_MAX, timeout_ms):
-                error.hint = (
-                    error.hint or f"{name} may go on; follow it with `director wait {name}`"
-                )
+                if is_silence and not error.hint:
+                    error.hint = f"{name} may go on; follow it with `director wait {name}`"
                 raise
         # The stream broke, as when the director that served it was stopped.
         time.sleep(_PAUSE_MS / 1_000)

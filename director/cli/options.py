@@ -29,7 +29,10 @@ def connected(function: Callable[..., None]) -> Callable[..., None]:
     def call(**values: Any) -> None:  # noqa: ANN401 - whatever click parsed
         given, context = values.pop("endpoint"), values.pop("context")
         endpoints, source = endpoints_from(given, context or "")
-        connection = Connection(endpoints, deadline_ms=values.pop("deadline_ms"), source=source)
+        deadline_ms = values.pop("deadline_ms")
+        if deadline_ms < 1:
+            raise click.BadParameter("it must be longer than 0", param_hint="'--deadline'")
+        connection = Connection(endpoints, deadline_ms=deadline_ms, source=source)
         try:
             function(**values, connection=connection)
         finally:
@@ -84,6 +87,10 @@ def formatted(*forms: Form) -> Callable[[Callable[..., None]], Callable[..., Non
         )(call)
 
     return decorate
+
+
+# For a change that is answered in one line.
+change_form = formatted(Form.TABLE, Form.JSON, Form.YAML)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,11 @@ def _plain(field: _Field, value: object) -> Any:  # noqa: ANN401 - any JSON valu
     return value
 
 
+def echo_change(form: Form, kind: str, value: dict[str, Any], line: str) -> None:
+    """Print what a change came to: ``line`` for people, ``value`` for programs."""
+    Printed(kind, value, [], lambda _: [line]).echo(form)
+
+
 def note(text: str) -> None:
     """Print progress or a hint: on stderr, so that stdout stays data."""
     click.echo(text, err=True)

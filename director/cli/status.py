@@ -33,17 +33,22 @@ _SERVING_VERDICTS = frozenset({"UP", "DEGRADED"})
 def status(*, service: str, watch: bool, form: Form, connection: Connection) -> None:
     """Show who serves and what is at risk, on one screen."""
     if not watch:
-        printed_status(_ask(connection, service), service).echo(form)
+        printed_status(asked(connection, service), service).echo(form)
     elif form is Form.TABLE and is_colourful():
         _watch_on_terminal(connection, service)
     else:
         while True:
-            printed_status(_ask(connection, service), service).echo(form)
+            printed_status(asked(connection, service), service).echo(form)
             time.sleep(_WATCH_EVERY_S)
 
 
-def _ask(connection: Connection, service: str) -> admin.GetStatusResponse:
-    return connection.call(methods.GET_STATUS, admin.GetStatusRequest(service_id=service))
+def asked(connection: Connection, service: str = "") -> admin.GetStatusResponse:
+    """Return the status as the leader sees it, or a follower when no leader answers."""
+    request = admin.GetStatusRequest(service_id=service)
+    seen = connection.call(methods.GET_STATUS, request)
+    if seen.is_leader or not seen.leader_id:
+        return seen
+    return connection.call_leader(methods.GET_STATUS, request, seen)
 
 
 def _watch_on_terminal(connection: Connection, service: str) -> None:
@@ -53,7 +58,7 @@ def _watch_on_terminal(connection: Connection, service: str) -> None:
 
     with Live(auto_refresh=False) as live:
         while True:
-            printed = printed_status(_ask(connection, service), service)
+            printed = printed_status(asked(connection, service), service)
             live.update(Text.from_ansi("\n".join(printed.lines(Form.TABLE))), refresh=True)
             time.sleep(_WATCH_EVERY_S)
 

@@ -1,6 +1,7 @@
 """What `director dev` does from start to end: a fleet, traffic, perhaps one drill, a clean stop."""
 
 import asyncio
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +40,12 @@ class Voice:
 
     Attributes:
         say: Told each line.
-        on_ready: Called once with the directors' addresses; returns how to undo what it did.
+        on_ready: Called once with the directors' addresses; returns how to undo what it did, or
+            None if it could not make them known to the other commands.
     """
 
     say: Callable[[str], None]
-    on_ready: Callable[[Sequence[str]], Callable[[], None]]
+    on_ready: Callable[[Sequence[str]], Callable[[], None] | None]
 
 
 async def run_session(options: Options, voice: Voice) -> Result | None:
@@ -91,11 +93,12 @@ async def _work(fleet: Fleet, options: Options, voice: Voice) -> Result | None:
                     settings = Settings(CHAT, how=str(options.how))
                     faults = LocalFaults(fleet)
                     return await Drill(directors, traffic, faults, settings, voice.say).run()
-                for line in suggestions(fleet, control.path, options):
+                for line in suggestions(fleet, control.path, options, is_known=undo is not None):
                     voice.say(line)
                 await _watch_over(fleet, voice)
             finally:
-                undo()
+                if undo is not None:
+                    undo()
     return None
 
 
@@ -121,13 +124,20 @@ def introduction(plan: FleetPlan, launched: Launched) -> list[str]:
     ]
 
 
-def suggestions(fleet: Fleet, socket: Path, options: Options) -> list[str]:
-    """Return five commands to try next, each of which works as it stands."""
-    control = "" if options.data_dir is None else f" --control {socket}"
+def suggestions(
+    fleet: Fleet, socket: Path, options: Options, *, is_known: bool = True
+) -> list[str]:
+    """Return five commands to try next, each of which works as it stands.
+
+    ``is_known``: other commands find the fleet by themselves.
+    """
+    control = "" if options.data_dir is None else f" --control {shlex.quote(str(socket))}"
+    endpoints = ",".join(fleet.plan.api_addresses)
     return [
-        '  context "dev" selected',
+        *(['  context "dev" selected'] if is_known else []),
         "",
         "try, in another terminal:",
+        *([] if is_known else [f"  export DIRECTOR_ENDPOINTS={endpoints}"]),
         "  director status",
         "  director explain resolve chat --from 48.85,2.35 --subject-jurisdiction EU",
         "  director resolve embed --from-ip 180.10.61.38",

@@ -38,6 +38,8 @@ def ensure_loopback(address: str) -> str:
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     if not (mapped or ip).is_loopback:
         raise NotLoopbackError(_refusal(address))
+    if mapped is not None:
+        return f"[::ffff:{mapped}]:{int(port)}"  # Python 3.13 spells these differently from 3.11
     return f"[{ip}]:{int(port)}" if bracketed else f"{ip}:{int(port)}"
 
 

@@ -75,8 +75,11 @@ def main(  # noqa: PLR0913 - one parameter per flag
 def _config(path: Path, overrides: Mapping[str, object]) -> AgentConfig:
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        click.echo(f"{path}:0: cannot be read: {error}", err=True)
+    except OSError as error:
+        click.echo(f"{path}:0: cannot be read: {error.strerror or error}", err=True)
+        sys.exit(_EXIT_INVALID)
+    except UnicodeDecodeError as error:
+        click.echo(f"{path}:0: byte {error.start} is not UTF-8; save it as UTF-8", err=True)
         sys.exit(_EXIT_INVALID)
     config, faults = load_config(text, str(path), overrides)
     for fault in faults:
@@ -108,7 +111,10 @@ async def _run(config: AgentConfig) -> int:
         get_logger().error("agent_not_started", reason=error.reason, message=str(error))
         return _EXIT_FAILED
     except (OSError, ValueError) as error:
-        get_logger().error("agent_not_started", reason="UNAVAILABLE", message=str(error))
+        message = str(error)
+        if isinstance(error, OSError) and error.filename:
+            message = f"{error.filename}: {error.strerror}; is data_dir right and this user's own?"
+        get_logger().error("agent_not_started", reason="UNAVAILABLE", message=message)
         return _EXIT_FAILED
     await stop.wait()
     await process.stop()

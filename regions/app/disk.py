@@ -28,6 +28,7 @@ class Disk:
         self._proof = proof
         self._receive = receive
         self._newest: KeepTokens | None = None
+        self._is_refusing = False
         self._keeper: asyncio.Task[None] | None = None
         self._prover: asyncio.Task[None] | None = None
         # One thread each: a proof that hangs must not stand in the way of a promise.
@@ -78,4 +79,11 @@ class Disk:
         succeeded = await asyncio.get_running_loop().run_in_executor(
             self._proof_thread, lambda: self._proof.prove(now_ms=started_at_ms)
         )
+        if succeeded == self._is_refusing:  # one line per change
+            self._is_refusing = not succeeded
+            log = get_logger()
+            if succeeded:
+                log.info("disk_writable_again")
+            else:
+                log.error("disk_not_writable", reason="full, or it refused; no lease is renewed")
         self._receive(WriteProved(succeeded, started_at_ms))

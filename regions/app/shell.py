@@ -44,6 +44,7 @@ class Shell:
         self._disk: Disk | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failures: dict[object, str] = {}
         self._log = get_logger()
 
     def attach(self, streams: DirectorStreams, disk: Disk) -> None:
@@ -99,7 +100,11 @@ class Shell:
         started_at_ms = boot_ms()
         outcome = await run_probe(target)
         if not outcome.passed:
-            self._log.debug(
+            # Once for each way to fail: a probe runs twice a second.
+            is_news = self._failures.get(target.key) != outcome.detail
+            self._failures[target.key] = outcome.detail
+            level = self._log.warning if is_news else self._log.debug
+            level(
                 "probe_failed",
                 service_id=target.service_id,
                 region_id=target.region_id,

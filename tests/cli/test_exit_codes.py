@@ -114,7 +114,11 @@ def test_3_when_a_guard_refuses(fake: FakeDirector) -> None:
 
     result = run(*FAILOVER, "--yes", "--endpoint", fake.address)
 
-    assert (result.exit_code, result.stdout, result.stderr) == (3, "", f"{message}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        3,
+        "",
+        f"{message} [RPO_EXCEEDED]\n",
+    )
 
 
 @pytest.mark.parametrize("reason", [Reason.NO_OWNER, Reason.ALL_UNHEALTHY, Reason.RESIDENCY])
@@ -124,7 +128,8 @@ def test_3_when_no_region_may_serve(fake: FakeDirector, reason: Reason) -> None:
 
     result = run("resolve", "chat", "--endpoint", fake.address)
 
-    assert (result.exit_code, result.stdout, result.stderr) == (3, "", f"{message}\n")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == f"{message} [{reason}]\n"
 
 
 def test_4_when_no_director_answers() -> None:
@@ -146,7 +151,7 @@ def test_4_when_there_is_no_quorum(fake: FakeDirector) -> None:
     )
 
     assert result.exit_code == 4
-    assert result.stderr == f"no leader is known (asked {fake.address} for 0.5 s)\n"
+    assert result.stderr == f"no leader is known (asked {fake.address} for 0.5 s) [NO_LEADER]\n"
     # An election may end within the deadline, so it is asked again; with one request id.
     requests = fake.asked(methods.SET_REGION_DRAIN)
     assert len(requests) > 1
@@ -203,7 +208,7 @@ def test_7_when_the_revision_or_the_epoch_is_not_the_expected_one(
     )
 
     assert (applied.exit_code, moved.exit_code) == (7, 7)
-    assert applied.stderr.endswith("revision is 5, not 4\n")
+    assert applied.stderr.endswith("revision is 5, not 4 [STALE_REVISION]\n")
     assert fake.asked(methods.APPLY_MANIFEST)[0].expected_revision == 4
     assert fake.asked(methods.START_SWITCHOVER)[0].expected_epoch == 8
 

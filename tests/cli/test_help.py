@@ -181,3 +181,11 @@ def test_serve_turns_its_flags_into_the_settings_of_a_replica(
             log_json=True,
         )
     ]
+
+
+def test_help_of_several_paragraphs_is_wrapped_as_one_text() -> None:
+    lines = run("drill", "run", "--help").stdout.splitlines()
+
+    assert any(each.startswith("  Exits 0 when") for each in lines)
+    assert "\\b" not in "".join(lines)
+    assert "    director drill run chat --lose eu-west1 --how stop --expect-rto 45s" in lines

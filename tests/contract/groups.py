@@ -280,7 +280,8 @@ class EmbeddedHarness:
         self.port_by_id = {member_id: free_port() for member_id in self.founders}
         self.proxies: dict[tuple[str, str], Proxy] = {}
         self.is_direct = False
-        self.election_ms = 300
+        # Long enough that a busy machine seldom makes a replica late, short enough for a story.
+        self.election_ms = 500
         self._options = {
             "snapshot_margin_count": margin_count,
             "proposals_max": proposals_max,

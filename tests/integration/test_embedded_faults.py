@@ -4,6 +4,7 @@ Replicas run in this process on real sockets and files; only the failing disk is
 """
 
 import asyncio
+import contextlib
 import errno
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ from director.consensus.port import (
     CommittedEntry,
     ConsensusError,
     EngineFailedError,
+    MembershipRefusedError,
+    NotLeaderError,
     OutcomeUnknownError,
 )
 from director.runtime.files import FileSystem, OpenFile, OsFiles
@@ -461,9 +464,11 @@ def test_a_member_added_later_is_found_by_a_replica_that_was_restarted_from_a_sn
 
         await group.restart(target)
         await propose(group, b"three")
-        leader_id = await leader_of(group)
-        if leader_id != target:
-            await group.consensus(leader_id).transfer(target)
+        async with asyncio.timeout(30):
+            while (leader_id := await leader_of(group)) != target:
+                # It may still be catching up, and leadership may move by itself meanwhile.
+                with contextlib.suppress(MembershipRefusedError, NotLeaderError):
+                    await group.consensus(leader_id).transfer(target)
 
         members = group.consensus(target)
         await eventually(

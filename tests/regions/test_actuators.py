@@ -10,7 +10,7 @@ from director.routing.table import RegionId, ServiceId
 from director.runtime.files import OsFile, OsFiles
 from director.runtime.kept_file import CorruptFileError
 from regions.actuators.gate import Gates
-from regions.actuators.proof_file import ProofFile
+from regions.actuators.proof_file import FREE_BYTES_MIN, ProofFile
 from regions.actuators.role_file import RoleFile, kernel_boot_id
 from regions.actuators.token_file import ForeignDirectoryError, TokenFile
 from regions.core.effects import KeptGroup, KeptTokens, SetGate
@@ -204,3 +204,14 @@ def test_a_disk_that_cannot_sync_proves_nothing_and_its_file_is_given_up(tmp_pat
 
 def test_no_proof_without_a_directory(tmp_path: Path) -> None:
     assert not ProofFile(tmp_path / "gone" / "proof").prove(now_ms=1)
+
+
+def test_no_proof_on_a_full_disk_although_it_takes_bytes_in_place(tmp_path: Path) -> None:
+    room = [FREE_BYTES_MIN]
+    proof = ProofFile(tmp_path / "proof", free=lambda _: room[0])
+
+    assert proof.prove(now_ms=1)
+    room[0] = 0
+    assert not proof.prove(now_ms=2)
+    room[0] = FREE_BYTES_MIN
+    assert proof.prove(now_ms=3)

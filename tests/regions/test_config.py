@@ -97,7 +97,7 @@ def test_flags_win_over_the_file() -> None:
         ("every: 2s", "every: 2", "agent.yaml:9: services.0.every: needs a unit"),
         ("every: 2s", "every: 2 sec", "agent.yaml:9: services.0.every: '2 sec' is not a duration"),
         ("rise: 2", "rise: 0", "agent.yaml:13: services.1.rise: Input should be greater than"),
-        ("type: Exec", "type: Shell", "agent.yaml:8: services.0.probe: Input tag 'Shell'"),
+        ("type: Exec", "type: Shell", "agent.yaml:8: services.0.probe: type 'Shell' is none"),
         ("path: /healthz", "paht: /healthz", "agent.yaml:12: services.1.probe.paht: is not a key"),
         ("name: pay", "name: chat", "agent.yaml:1: services: chat is given more than once"),
         ('"127.0.0.1:7441"', '"127.0.0.1"', "agent.yaml:3: directors.1: '127.0.0.1' is not host:"),
@@ -130,3 +130,27 @@ def test_all_faults_are_named_in_the_order_of_the_file() -> None:
 )
 def test_what_is_not_a_configuration_is_said_to_be_none(text: str, fault: str) -> None:
     assert faults(text)[0].startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('"127.0.0.1:7441"', '"http://127.0.0.1:7441"', "'http://127.0.0.1:7441' is not host:port"),
+        ("type: Exec, ", "", "needs a type"),
+        ("command: [/bin/check, --fast]", "command: []", "needs at least 1"),
+    ],
+)
+def test_a_fault_is_told_in_words_of_the_file(old: str, new: str, fault: str) -> None:
+    assert old in GOOD
+    (found,) = faults(GOOD.replace(old, new, 1))
+
+    assert fault in found
+
+
+def test_a_list_whose_only_part_is_faulty_has_one_fault() -> None:
+    head, _, tail = GOOD.partition("directors: ")
+    text = head + "directors: [nowhere]\n" + tail.partition("\n")[2]
+
+    (found,) = faults(text)
+
+    assert "directors.0: 'nowhere' is not host:port" in found

@@ -167,7 +167,7 @@ def test_a_process_without_assertions_does_not_start() -> None:
         ("127.8.0.1:0", "127.8.0.1:0"),
         ("localhost:7440", "127.0.0.1:7440"),
         ("[::1]:7440", "[::1]:7440"),
-        ("[::ffff:127.0.0.1]:1", "[::ffff:7f00:1]:1"),
+        ("[::ffff:7f00:1]:1", "[::ffff:127.0.0.1]:1"),
         ("unix:/run/director.sock", "unix:/run/director.sock"),
     ],
 )

@@ -103,8 +103,9 @@ class Fleet:
     async def start(self, replica_id: str) -> None:
         """Start one replica, or start it again on its directory."""
         peers = {
-            each: PeerAddresses("127.0.0.1:1", address, f"domain-{each}")
-            for each, address in self.addresses.items()
+            # Nothing listens there: the group is in memory.
+            each: PeerAddresses(f"127.0.0.1:{number}", address, f"domain-{each}")
+            for number, (each, address) in enumerate(self.addresses.items(), start=1)
         }
         settings = Settings(
             replica_id,

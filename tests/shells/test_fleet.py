@@ -770,3 +770,75 @@ def test_evidence_from_a_stranger_or_at_a_follower_is_refused() -> None:
                 assert reason_of(error) == reason
 
     run(story)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "routing.v1.RoutingService/Resolve",
+        "routing.v1.RoutingService/ExplainResolve",
+        "admin.v1.FleetService/ApplyManifest",
+        "admin.v1.FleetService/GetStatus",
+    ],
+)
+def test_bytes_that_are_no_message_are_an_invalid_request(method: str) -> None:
+    async def story(fleet: Fleet) -> None:
+        async with open_channel(fleet.addresses["d0"]) as channel:
+            call: Any = channel.unary_unary(f"/trafficdirector.{method}")
+            error = await refused(call(b"\xff\xff\xff\xff", timeout=8))
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert reason_of(error) == "INVALID_REQUEST"
+
+    run(story, size=1)
+
+
+def test_runs_of_an_unknown_service_are_not_an_empty_list() -> None:
+    async def story(fleet: Fleet) -> None:
+        await fleet.apply()
+        error = await refused(
+            fleet.call(
+                "d0",
+                "admin.v1.FailoverService/ListFailovers",
+                pb.ListFailoversRequest(service_id="nope"),
+                pb.ListFailoversResponse,
+            )
+        )
+        assert reason_of(error) == "SERVICE_NOT_FOUND"
+        assert "there are: chat, embed" in (error.details() or "")
+
+    run(story, size=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "reason", "said"),
+    [
+        ("RemoveMember", "INVALID_REQUEST", "'d9' is no member; members are: d0, d1, d2"),
+        ("PromoteMember", "INVALID_REQUEST", "'d9' is no member; members are: d0, d1, d2"),
+    ],
+)
+def test_a_change_of_an_unknown_member_names_the_members(
+    method: str, reason: str, said: str
+) -> None:
+    async def story(fleet: Fleet) -> None:
+        request = getattr(pb, f"{method}Request")(replica_id="d9")
+        error = await refused(
+            fleet.call(
+                "d0", f"admin.v1.ClusterService/{method}", request, getattr(pb, f"{method}Response")
+            )
+        )
+        assert reason_of(error) == reason
+        assert said in (error.details() or "")
+
+    run(story)
+
+
+def test_an_agent_that_sends_no_message_is_an_invalid_request() -> None:
+    async def story(fleet: Fleet) -> None:
+        async with open_channel(fleet.addresses["d0"]) as channel:
+            call: Any = channel.stream_stream("/trafficdirector.agent.v1.AgentService/Report")()
+            await call.write(b"\xff\xff\xff\xff")
+            error = await refused(call.read())
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert reason_of(error) == "INVALID_REQUEST"
+
+    run(story, size=1)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,14 @@ import grpc
 import grpc.aio
 import pytest
 
-from director.app import EXIT_BAD_SETTINGS, EXIT_STORAGE
+from director.app import (
+    EXIT_BAD_SETTINGS,
+    EXIT_STORAGE,
+    PeerAddresses,
+    Settings,
+    SettingsError,
+    start,
+)
 from director.client.channel import open_channel
 from tests.shells.fleet import MANIFEST, eventually, free_ports
 from trafficdirector.admin.v1 import admin_pb2 as pb
@@ -184,3 +192,58 @@ def test_an_address_already_taken_is_refused(tmp_path: Path) -> None:
 
     assert code == EXIT_BAD_SETTINGS
     assert f"cannot listen at {listen}" in said
+
+
+def faults_of(**changed: Any) -> str:
+    """Start a replica with these settings in this process, and return why it refused."""
+    values = {"replica_id": "d0", "fleet_id": "test", "data_dir": Path("/nonexistent/d0")}
+    listening = {"listen": "127.0.0.1:0", "peer_listen": "127.0.0.1:0"}
+    with pytest.raises(SettingsError) as refused:
+        asyncio.run(start(Settings(**{**values, **listening, **changed})))
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../d0", "D0", "\u00fc"])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    assert f"--id: {name!r} is not a name" in faults_of(replica_id=name)
+    assert f"--fleet: {name!r} is not a name" in faults_of(fleet_id=name)
+
+
+def test_a_wrong_list_of_replicas_is_refused() -> None:
+    listen, peer = addresses()
+    twice = {"d1": PeerAddresses(peer, "127.0.0.1:7450")}
+    no_port = {"d1": PeerAddresses("127.0.0.1:7451", "127.0.0.1")}
+
+    assert f"d0 and d1 both have the address {peer}" in faults_of(
+        listen=listen, peer_listen=peer, peers=twice
+    )
+    assert "--peer d1: '127.0.0.1' is not HOST:PORT" in faults_of(peers=no_port)
+    assert "give each a port of its own" in faults_of(listen=listen, peer_listen=listen)
+
+
+def test_a_peer_port_that_is_taken_is_named_with_its_flag() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        said = faults_of(peer_listen=address)
+
+    assert f"--peer-listen: cannot listen at {address}: something listens there already" in said
+
+
+def test_a_geo_database_that_is_not_there_is_refused() -> None:
+    said = faults_of(geo_database=Path("/nonexistent.mmdb"))
+
+    assert said == "--geo-database: there is no file /nonexistent.mmdb"
+
+
+def test_a_data_directory_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+
+    code, said = refusal(file / "d0", *addresses())
+
+    assert code == EXIT_STORAGE
+    assert f"the data directory {file / 'd0'} cannot be made: not a directory" in said
+    assert "--data-dir" in said
