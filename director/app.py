@@ -36,7 +36,7 @@ from director.routing.table import RouteTable
 from director.runtime.clock import boot_ms
 from director.runtime.logs import configure
 from director.runtime.loopback import ensure_loopback
-from director.runtime.signals import assert_debug, stop_event
+from director.runtime.signals import assert_debug, exit_if_stuck, stop_event
 from director.service.replica import Replica, ReplicaSettings
 
 EXIT_STOPPED = 0
@@ -49,6 +49,8 @@ EXIT_STORAGE = 74
 # Within a graceful stop: long enough for a transfer of leadership, short enough for a supervisor.
 TRANSFER_DEADLINE_MS = 2_000
 DRAIN_MS = 1_000
+# All of a stop, twice over. A supervisor that waits longer before it kills would wait for nothing.
+STOP_DEADLINE_MS = 10_000
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 _NAME_RULE = (
@@ -165,6 +167,7 @@ async def run(settings: Settings) -> int:
     await asyncio.wait((waiting, running.replica.stopped), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     failed = running.replica.stopped.done()
+    exit_if_stuck(STOP_DEADLINE_MS, EXIT_BUG, lambda: log.error("stop_overdue"))
     await running.stop()
     log.info("replica_stopped", exit_code=EXIT_BUG if failed else EXIT_STOPPED)
     return EXIT_BUG if failed else EXIT_STOPPED

@@ -16,7 +16,9 @@ CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     # gRPC's own wait of up to two minutes after a refused connection outlasts any failover; callers
     # here have their own backoff with jitter.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Despite its name this is how long one attempt to connect may take: a far director needs
+    # several round trips of 300 ms.
+    ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     # Otherwise channels of one process share that wait.
     ("grpc.use_local_subchannel_pool", 1),

@@ -25,6 +25,8 @@ class Stamp:
             Empty for the director's own commands, which are guarded by what they expect.
         actor: Who: "director" or an operator's name.
         reason: Why, in the actor's words.
+        ask_digest: Stands for what was asked, so that one request id is not used for two things;
+            "" for the director's own commands.
     """
 
     at_ms: int
@@ -32,6 +34,7 @@ class Stamp:
     request_id: str = ""
     actor: str = "director"
     reason: str = ""
+    ask_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,13 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
-from director.core.state import State
-
 _DIGEST_BYTES = 16
 
 
-def digest(state: State) -> str:
-    """Return 32 hex digits that depend on the whole state and nothing else."""
+def digest(value: object) -> str:
+    """Return 32 hex digits that depend on a whole value, such as a state, and nothing else."""
     parts: list[str] = []
-    _write(state, parts)
+    _write(value, parts)
     return blake2b("\x1f".join(parts).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 

@@ -23,6 +23,7 @@ from director.core.effects import (
 from director.core.events import (
     Event,
     OwnershipGranted,
+    Repeated,
     RunAborted,
     RunAdvanced,
     VerdictsRecorded,
@@ -52,7 +53,7 @@ from director.core.observations import AgentReport, ReplicaReport
 from director.core.planner import Planner
 from director.core.proposals import Proposals
 from director.core.reasons import Reason
-from director.core.requests import decide
+from director.core.requests import ask_digest, decide
 from director.core.round_trips import RoundTrips
 from director.core.routes import Compiled, compile_table
 from director.core.safety import Refusal
@@ -370,11 +371,12 @@ class Director:
             asked.request_id,
             asked.actor,
             asked.reason,
+            ask_digest(asked.ask),
         )
-        before = machine.repetition(self._state, asked.request_id)
-        if before is not None:
+        before = machine.repetition(self._state, stamp)
+        if isinstance(before, Repeated):
             return (Note(before),)
-        decision = decide(self._bench(now_ms), asked.ask, stamp)
+        decision = before or decide(self._bench(now_ms), asked.ask, stamp)
         if isinstance(decision, Refusal):
             return (Answer(asked.request_id, decision.reason, decision.message, decision.metadata),)
         if asked.validate_only:

@@ -19,6 +19,7 @@ from director.core.commands import (
     RecordVerdicts,
     SetOverride,
     SetRegionDrained,
+    Stamp,
     StartRun,
     VerdictChange,
 )
@@ -60,12 +61,14 @@ def apply(state: State, index: int, command: Command | None) -> tuple[State, Eve
     now_ms = max(state.now_ms, command.stamp.at_ms)
     state = replace(state, applied_index=index, now_ms=now_ms)
     request_id = command.stamp.request_id
-    before = repetition(state, request_id) if request_id else None
+    before = repetition(state, command.stamp) if request_id else None
+    if isinstance(before, Refusal):
+        return reject(state, index, command, before)
     if before is not None:
         return state, before
     state, event = _dispatch(state, index, command)
     if request_id:
-        state = replace(state, requests=_remembered(state, index, request_id, event))
+        state = replace(state, requests=_remembered(state, index, command.stamp, event))
     return state, event
 
 
@@ -103,11 +106,22 @@ def reject(state: State, index: int, command: Command, refusal: Refusal) -> Appl
     )
 
 
-def repetition(state: State, request_id: str) -> Repeated | None:
-    """Return the first outcome of a request that was carried out or rejected before, or None."""
+def repetition(state: State, stamp: Stamp) -> Repeated | Refusal | None:
+    """Return the first outcome of a request that was carried out or rejected before, or None.
+
+    A refusal says that the id was used before for something else.
+    """
+    request_id = stamp.request_id
     before = next((each for each in state.requests if each.request_id == request_id), None)
     if before is None:
         return None
+    if before.ask_digest != stamp.ask_digest:
+        return Refusal(
+            Reason.INVALID_REQUEST,
+            f"request id {request_id} was used before, at index {before.index}, for something "
+            "else; every change needs an id of its own",
+            (("field", "change.request_id"), ("firstIndex", str(before.index))),
+        )
     return Repeated(
         state.applied_index,
         before.index,
@@ -118,12 +132,11 @@ def repetition(state: State, request_id: str) -> Repeated | None:
     )
 
 
-def _remembered(
-    state: State, index: int, request_id: str, event: Event
-) -> tuple[RequestOutcome, ...]:
+def _remembered(state: State, index: int, stamp: Stamp, event: Event) -> tuple[RequestOutcome, ...]:
     outcome = RequestOutcome(
-        request_id,
+        stamp.request_id,
         index,
+        ask_digest=stamp.ask_digest,
         run_id=event.run_id if isinstance(event, RunStarted) else "",
         rejected=event.reason if isinstance(event, Rejected) else "",
         message=event.message if isinstance(event, Rejected) else "",

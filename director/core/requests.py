@@ -13,6 +13,7 @@ from director.core.commands import (
     Stamp,
     StartRun,
 )
+from director.core.digest import digest
 from director.core.failover import Bench, Candidate, Ineligible, candidates, first_suspicion_ms
 from director.core.inputs import (
     AbortAsked,
@@ -43,6 +44,13 @@ _ABSOLUTE = (
     Ineligible.SILENT,
     Ineligible.NOT_PASSING,
 )
+
+
+def ask_digest(ask: Ask) -> str:
+    """Stand for what is asked. Documents count as they were written, not as they were read."""
+    if isinstance(ask, ManifestAsked):
+        return digest((ask.source, ask.expected_revision))
+    return digest(ask)
 
 
 def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:

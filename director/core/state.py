@@ -137,6 +137,7 @@ class RequestOutcome:
     run_id: str = ""
     rejected: str = ""  # the reason; "" when it was carried out
     message: str = ""
+    ask_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import signal
+import threading
+from collections.abc import Callable
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -25,6 +29,23 @@ def stop_event() -> asyncio.Event:
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
     return event
+
+
+def exit_if_stuck(after_ms: int, exit_code: int, say: Callable[[], None]) -> None:
+    """End the process for good ``after_ms`` from now, should its orderly stop not have by then.
+
+    Whatever holds it up, nothing is lost: what was acknowledged is on disk. Every thread's stack
+    goes to standard error first, so that the cause can be found.
+    """
+
+    def end() -> None:
+        say()
+        faulthandler.dump_traceback(all_threads=True)
+        os._exit(exit_code)
+
+    timer = threading.Timer(after_ms / 1_000, end)
+    timer.daemon = True  # an orderly end does not wait for it
+    timer.start()
 
 
 def assert_debug(*, debug: bool = __debug__) -> None:

@@ -82,6 +82,20 @@ def test_a_repeated_request_gets_the_first_outcome_and_no_second_effect() -> Non
     assert ledger.state.drained_regions == (US,)
 
 
+def test_a_request_id_used_for_something_else_is_refused_and_says_where_it_was_used() -> None:
+    ledger = a_ledger()
+    drained = replace(a_stamp(request_id="r1"), ask_digest="drain us")
+    first = ledger.must(SetRegionDrained(drained, US, drained=True))
+
+    other = replace(a_stamp(request_id="r1"), ask_digest="undrain us")
+    again = ledger.apply(SetRegionDrained(other, US, drained=False))
+
+    assert isinstance(again, Rejected)
+    assert again.reason is Reason.INVALID_REQUEST
+    assert ("firstIndex", str(first.index)) in again.metadata
+    assert ledger.state.drained_regions == (US,)
+
+
 def test_a_repeated_request_that_was_rejected_is_rejected_with_the_same_reason() -> None:
     ledger = a_ledger()
     nowhere = RegionId("nowhere")

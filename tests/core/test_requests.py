@@ -25,7 +25,7 @@ from director.core.inputs import (
 )
 from director.core.lease import LeaseBook
 from director.core.reasons import Reason
-from director.core.requests import Decision, decide
+from director.core.requests import Decision, ask_digest, decide
 from director.core.safety import Refusal
 from director.core.timing import DEFAULT_TIMING
 from director.core.topology import Automation
@@ -272,3 +272,11 @@ def test_a_manifest_is_checked_before_it_is_written() -> None:
     decision = ask(ledger, ManifestAsked(topology, "documents", 1))
     assert decision == ApplyManifest(STAMP, topology, "documents", 1)
     assert reason(ask(ledger, ManifestAsked(topology, "", 9))) is Reason.STALE_REVISION
+
+
+def test_the_same_question_has_the_same_digest_and_another_one_has_not() -> None:
+    drain = DrainAsked(US, drained=True)
+
+    assert ask_digest(drain) == ask_digest(DrainAsked(US, drained=True))
+    assert ask_digest(drain) != ask_digest(DrainAsked(US, drained=False))
+    assert ask_digest(drain) != ask_digest(DrainAsked(EU, drained=True))

@@ -204,3 +204,29 @@ def test_what_is_no_address_is_refused_as_such(address: str) -> None:
     with pytest.raises(ValueError, match="is not host:port") as caught:
         ensure_loopback(address)
     assert not isinstance(caught.value, NotLoopbackError)
+
+
+def test_a_stop_that_is_stuck_ends_all_the_same_and_shows_where() -> None:
+    program = (
+        "import sys, threading\n"
+        "from director.runtime.signals import exit_if_stuck\n"
+        "exit_if_stuck(200, 70, lambda: sys.stderr.write('overdue\\n') and None)\n"
+        "threading.Event().wait()\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, timeout=30
+    )
+
+    assert ended.returncode == 70
+    assert b"overdue" in ended.stderr
+    assert b"most recent call first" in ended.stderr
+
+
+def test_a_stop_in_good_time_is_left_alone() -> None:
+    program = (
+        "from director.runtime.signals import exit_if_stuck\n"
+        "exit_if_stuck(60_000, 70, lambda: None)\n"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=True, timeout=30).returncode == 0

@@ -37,18 +37,20 @@ class Snapshot(_message.Message):
     def __init__(self, version: _Optional[int] = ..., state: _Optional[_Union[State, _Mapping]] = ...) -> None: ...
 
 class Stamp(_message.Message):
-    __slots__ = ("at_ms", "wall_ms", "request_id", "actor", "reason")
+    __slots__ = ("at_ms", "wall_ms", "request_id", "actor", "reason", "ask_digest")
     AT_MS_FIELD_NUMBER: _ClassVar[int]
     WALL_MS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    ASK_DIGEST_FIELD_NUMBER: _ClassVar[int]
     at_ms: int
     wall_ms: int
     request_id: str
     actor: str
     reason: str
-    def __init__(self, at_ms: _Optional[int] = ..., wall_ms: _Optional[int] = ..., request_id: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    ask_digest: str
+    def __init__(self, at_ms: _Optional[int] = ..., wall_ms: _Optional[int] = ..., request_id: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., ask_digest: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("vantage", "finding", "age_ms")
@@ -457,18 +459,20 @@ class Run(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., kind: _Optional[str] = ..., group_id: _Optional[str] = ..., service_id: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., source_epoch: _Optional[int] = ..., stage: _Optional[str] = ..., automatic: bool = ..., started_at_ms: _Optional[int] = ..., suspected_at_ms: _Optional[int] = ..., stage_at_ms: _Optional[int] = ..., rto_ms: _Optional[int] = ..., rpo_ms: _Optional[int] = ..., loss_bound_ms: _Optional[int] = ..., accept_loss_ms: _Optional[int] = ..., ledger: _Optional[_Iterable[_Union[Spent, _Mapping]]] = ..., measured_rto_ms: _Optional[int] = ..., cause: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., started_wall_ms: _Optional[int] = ..., ended_wall_ms: _Optional[int] = ..., index: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RequestOutcome(_message.Message):
-    __slots__ = ("request_id", "index", "run_id", "rejected", "message")
+    __slots__ = ("request_id", "index", "run_id", "rejected", "message", "ask_digest")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ASK_DIGEST_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     index: int
     run_id: str
     rejected: str
     message: str
-    def __init__(self, request_id: _Optional[str] = ..., index: _Optional[int] = ..., run_id: _Optional[str] = ..., rejected: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    ask_digest: str
+    def __init__(self, request_id: _Optional[str] = ..., index: _Optional[int] = ..., run_id: _Optional[str] = ..., rejected: _Optional[str] = ..., message: _Optional[str] = ..., ask_digest: _Optional[str] = ...) -> None: ...
 
 class Removal(_message.Message):
     __slots__ = ("service_id", "region_id", "at_ms")
