@@ -16,6 +16,9 @@ from tests.routing.oracle import Oracle, Place, angle, unit_vector
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
+LISTED_SETS = ("aws3", "aws6", "aws12", "aws_all", "gcp_all", "azure_all")
+SETS = (*LISTED_SETS, "alibaba", "huawei", "ibm", "oci", "tencent")
+
 SAMPLE_REGIONS: list[Place] = [
     ("af-south", -33.9258, 18.4232),
     ("ap-northeast", 35.6895, 139.6917),
@@ -53,15 +56,14 @@ def test_nearest_equals_the_oracle_on_a_grid_with_poles_and_date_line() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["aws3", "aws6", "aws12", "aws_all", "gcp_all", "azure_all"])
+@pytest.mark.parametrize("name", SETS)
 def test_nearest_equals_the_oracle_on_every_real_client_and_city(name: str) -> None:
     if not SHARED.is_dir():
         pytest.skip(f"no client and region files at {SHARED}")
-    regions = region_set(name)
+    regions = region_sets()[name]
     compiled, oracle = a_compiled(regions), Oracle(regions)
-    clients = points(SHARED / "clients" / "client_ips.csv")
-    clients += points(SHARED / "clients" / "cities.csv")
-    assert len(clients) > 9_000
+    clients = [each for path in sorted((SHARED / "clients").glob("*.csv")) for each in points(path)]
+    assert len(clients) > 16_000
     wrong = [
         (point, nearest(compiled, *point), oracle.nearest(*point))
         for point in clients
@@ -73,23 +75,34 @@ def test_nearest_equals_the_oracle_on_every_real_client_and_city(name: str) -> N
 def test_every_region_set_of_the_data_is_tested() -> None:
     if not SHARED.is_dir():
         pytest.skip(f"no client and region files at {SHARED}")
-    sets = json.loads((SHARED / "regions" / "region_sets.json").read_text(encoding="utf-8"))
-    assert sorted(sets) == ["aws12", "aws3", "aws6", "aws_all", "azure_all", "gcp_all"]
+    assert sorted(region_sets()) == sorted(SETS)
 
 
-def region_set(name: str) -> list[Place]:
-    sets = json.loads((SHARED / "regions" / "region_sets.json").read_text(encoding="utf-8"))
-    with (SHARED / "regions" / "regions.csv").open(encoding="utf-8", newline="") as file:
-        place_by_id = {
-            f"{row['provider']}:{row['region']}": (float(row["lat"]), float(row["lon"]))
-            for row in csv.DictReader(file)
-        }
-    return [(region_id, *place_by_id[region_id]) for region_id in sets[name]]
+def region_sets() -> dict[str, list[Place]]:
+    """The sets that are listed, and all regions of each provider that is in no list."""
+    folder = SHARED / "regions"
+    place_by_id = {
+        f"{row['provider']}:{row['region']}": (float(row["lat"]), float(row["lon"]))
+        for row in rows(folder / "regions.csv")
+    }
+    listed = json.loads((folder / "region_sets.json").read_text(encoding="utf-8"))
+    sets: dict[str, list[Place]] = {
+        name: [(region_id, *place_by_id[region_id]) for region_id in ids]
+        for name, ids in listed.items()
+    }
+    for row in rows(folder / "regions_other.csv"):
+        place = (row["region"], float(row["lat"]), float(row["lon"]))
+        sets.setdefault(row["provider"], []).append(place)
+    return sets
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def points(path: Path) -> list[tuple[float, float]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [(float(row["lat"]), float(row["lon"])) for row in csv.DictReader(file)]
+    return [(float(row["lat"]), float(row["lon"])) for row in rows(path)]
 
 
 def test_equally_near_regions_are_ordered_by_id() -> None:
