@@ -42,8 +42,12 @@ verify-protos: $(READY)   # generated code is up to date, and the protos keep th
 sim: $(READY)             # simulated worlds; SEEDS is a count or a range such as 1-1000
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
-bench-failover bench-resolve bench-watch bench-agents bench-consensus: $(READY)
+bench-failover bench-watch bench-agents bench-consensus: $(READY)
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
+
+bench-resolve: $(READY)   # over gRPC against an empty handler, then in process
+	$(BIN)/python benchmarks/bench_resolve.py
+	$(BIN)/python benchmarks/bench_resolve_inprocess.py
 
 lock:                     # rewrite the pinned, hashed requirements (needs uv on the PATH)
 	for set in runtime "dev --group dev"; do set -- $$set; \

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import grpc
 
+from director.api.changes import NAME_CHARS_MAX
 from director.api.errors import Context, check_parsed, to_status, unary
 from director.api.handlers import service, unary_stream, unary_unary
 from director.client.answering import Answerer
@@ -48,7 +49,8 @@ class RoutingApi:
     async def resolve(self, request: pb.ResolveRequest, context: Context) -> bytes:
         """Return an encoded answer: the hot path, so without any wrapper."""
         try:
-            check_parsed(request)
+            if type(request) is not pb.ResolveRequest:
+                check_parsed(request)
             age_ms, source = self._label()
             return self._answerer.resolve_bytes(request, age_ms, source)
         except (ClientError, DirectorError) as error:
@@ -73,6 +75,12 @@ class RoutingApi:
                     "service_ids",
                     f"has {len(request.service_ids)} names; at most {SERVICES_WATCHED_MAX}; "
                     "leave it empty to watch all",
+                )
+            longest = max((len(each) for each in request.service_ids), default=0)
+            if longest > NAME_CHARS_MAX:
+                raise InvalidRequestError(
+                    "service_ids",
+                    f"has a name of {longest} characters; a name has at most {NAME_CHARS_MAX}",
                 )
             await self._hub.serve(
                 Subscription(

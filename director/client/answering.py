@@ -37,6 +37,8 @@ from trafficdirector.routing.v1 import routing_pb2 as pb
 
 # Ages are small and repeat; each suffix is four to eight bytes.
 _SUFFIX_AGES = 4_096
+# Clients ask again when their answer's ttl is over. About 16 MiB when full.
+_RECENT_MAX = 65_536
 
 
 class Answerer:
@@ -55,6 +57,8 @@ class Answerer:
         self._spread = count(1)
         self._suffixes: dict[tuple[int, int], bytes] = {}
         self._encoded: dict[tuple[str, str, str], bytes] = {}
+        # Answers of the present table by (service, address, subject's jurisdiction).
+        self._recent: dict[tuple[str, str, str], bytes] = {}
         self._spread_ids: frozenset[str] = frozenset()
         self._region_ids: frozenset[str] = frozenset()
         self.compiled: CompiledTable | None = None
@@ -63,6 +67,7 @@ class Answerer:
         """Answer from ``compiled`` from now on."""
         self.compiled = compiled
         self._encoded = {}
+        self._recent = {}
         table = compiled.table
         self._region_ids = frozenset(region.region_id for region in table.regions)
         # The fast path has no chance in it, and would send everyone to the same region.
@@ -83,22 +88,47 @@ class Answerer:
             InvalidRequestError: A field cannot be used.
             RefusedError: No region may serve this client, or the view is too old for the caller.
         """
-        check_age(request, view_age_ms)
-        resolution = self._resolution(request)
-        if isinstance(resolution, Refusal):
-            raise refused(resolution)
         suffix = self._suffixes.get((view_age_ms, source))
         if suffix is None:
             suffix = self._suffix(view_age_ms, source)
-        if request.session_id and len(resolution.endpoints) > 1:
-            # The order of the endpoints is the session's own.
-            return answer_to_proto(resolution).SerializeToString() + suffix
+        if request.view_age_ms_max:
+            check_age(request, view_age_ms)
+        if request.session_id:
+            return self._for_session(request) + suffix
+        asked = (request.service_id, request.address, request.subject_jurisdiction)
+        encoded = self._recent.get(asked)
+        if encoded is None:
+            encoded = self._decided(request, asked)
+        return encoded + suffix
+
+    def _decided(self, request: pb.ResolveRequest, asked: tuple[str, str, str]) -> bytes:
+        """Decide for a client without a session, and remember it by its address."""
+        resolution = self._resolution(request)
+        if isinstance(resolution, Refusal):
+            raise refused(resolution)
         key = (resolution.service_id, resolution.region_id, resolution.reason)
         encoded = self._encoded.get(key)
         if encoded is None:
             encoded = answer_to_proto(resolution).SerializeToString()
             self._encoded[key] = encoded
-        return encoded + suffix
+        # Without an address there are coordinates, a region or nothing; and where chance decides,
+        # the next one asked may go elsewhere.
+        if asked[1] and asked[0] not in self._spread_ids and self._is_placed(asked[1]):
+            if len(self._recent) >= _RECENT_MAX:
+                self._recent.clear()
+            self._recent[asked] = encoded
+        return encoded
+
+    def _is_placed(self, address: str) -> bool:
+        """Whether the address has a place; a client without one is spread by chance."""
+        return self._places is not None and self._places.lookup(address) is not None
+
+    def _for_session(self, request: pb.ResolveRequest) -> bytes:
+        """Decide for a session: the order of the endpoints is its own."""
+        resolution = self._resolution(request)
+        if isinstance(resolution, Refusal):
+            raise refused(resolution)
+        return answer_to_proto(resolution).SerializeToString()
 
     def resolve(self, request: pb.ResolveRequest) -> Resolution:
         """Return the answer or the refusal.

@@ -86,8 +86,3 @@ def load_topology(
     in_order = tuple(sorted(set(faults), key=lambda each: (order.get(each.file, len(order)), each)))
     has_errors = any(each.severity is Severity.ERROR for each in in_order)
     return Loaded(None if has_errors else topology_from(models), in_order, models)
-
-
-def load_text(text: str, source_name: str, *, timing: Timing = DEFAULT_TIMING) -> Loaded:
-    """Load all documents of one text; see :func:`load_topology`."""
-    return load_topology([(source_name, text)], timing=timing)

@@ -133,13 +133,6 @@ class Fleet:
         """Names of the processes that run (or are stopped by SIGSTOP)."""
         return [name for name, child in self._children.items() if child.is_running]
 
-    def process_ids(self, names: Iterable[str]) -> list[int]:
-        """Process ids of those of ``names`` that run."""
-        children = (self._children[name] for name in names)
-        return [
-            each.process.pid for each in children if each.is_running and each.process is not None
-        ]
-
     def log_tail(self, name: str) -> str:
         """The last lines a process wrote."""
         child = self._children[name]

@@ -70,11 +70,6 @@ class Membership:
         if both:
             raise ValueError(f"a replica cannot vote and learn at once: {sorted(both)}")
 
-    @property
-    def is_joint(self) -> bool:
-        """Whether two majorities are needed, that of the old voters and that of the new."""
-        return bool(self.voters_outgoing)
-
     def is_voter(self, replica_id: ReplicaId) -> bool:
         """Whether ``replica_id`` counts towards a quorum, in either half of a joint change."""
         return replica_id in self.voters or replica_id in self.voters_outgoing

@@ -5,7 +5,8 @@
 ``/resolve?...``      ``service``, and ``from-ip``, ``from`` (lat,lon) or ``from-region``;
                       ``session``, ``subject-jurisdiction``; JSON
 ``/livez``            200 while the process answers
-``/readyz``           200 once it can answer; never depends on a director
+``/readyz``           200 as soon as this answers, for it listens after gRPC does; never depends
+                      on a director or a route table
 ====================  ===========================================================
 """
 

@@ -38,10 +38,6 @@ class Links:
         """A stream is gone."""
         self._links.pop(director_id, None)
 
-    def is_connected(self, director_id: ReplicaId) -> bool:
-        """Tell whether there is a stream to this director."""
-        return director_id in self._links
-
     def director_ids(self) -> tuple[ReplicaId, ...]:
         """Return the connected directors, sorted."""
         return tuple(sorted(self._links))

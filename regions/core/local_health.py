@@ -39,11 +39,6 @@ class LocalHealth:
         """Tell whether this process ran late a moment ago."""
         return self._starved_until_ms is not None and now_ms < self._starved_until_ms
 
-    @property
-    def is_cut_off(self) -> bool:
-        """Whether all of at least two other regions fail."""
-        return self._is_cut_off
-
     def doubt(self, *, now_ms: int) -> str:
         """Say why accusations of others are withheld; "" if they are not."""
         if self.is_starved(now_ms=now_ms):

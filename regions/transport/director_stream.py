@@ -93,10 +93,6 @@ class DirectorStreams:
         if outbox is not None:
             outbox.put(request_from(effect))
 
-    def connected_ids(self) -> tuple[ReplicaId, ...]:
-        """Return the directors with an open stream, sorted."""
-        return tuple(sorted(self._open))
-
     async def _keep(self, address: str) -> None:
         log = get_logger(address=address)
         backoff = Backoff(self._rng, base_ms=BACKOFF_BASE_MS, cap_ms=BACKOFF_CAP_MS)

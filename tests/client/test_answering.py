@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from director.client.answering import Answerer
+from director.client.answering import _RECENT_MAX, Answerer
 from director.client.errors import (
     InvalidRequestError,
     PositionError,
@@ -208,3 +208,37 @@ def test_a_region_outside_the_fleet_is_refused() -> None:
 
     with pytest.raises(PositionError, match="mars1"):
         answerer.resolve_bytes(pb.ResolveRequest(service_id="chat", region_id="mars1"), 0, 1)
+
+
+def test_a_client_that_asks_again_gets_the_same_answer_with_the_age_of_now() -> None:
+    answerer = answering(a_table(a_service("chat")))
+    request = pb.ResolveRequest(service_id="chat", address="192.0.2.7")
+    first = resolved(answerer, request)
+
+    again = pb.ResolveResponse.FromString(answerer.resolve_bytes(request, 4_500, 2))
+
+    first.view_age_ms, first.source = 4_500, pb.SOURCE_STALE
+    assert again == first
+
+
+def test_clients_without_a_place_are_spread_however_often_they_ask() -> None:
+    answerer = answering(a_table(a_service("chat")))
+    request = pb.ResolveRequest(service_id="chat", address="192.0.2.99")
+
+    chosen = {resolved(answerer, request).region_id for _ in range(200)}
+
+    assert len(chosen) > 1
+
+
+def test_what_is_remembered_of_clients_is_bounded() -> None:
+    class Everywhere(Atlas):
+        def lookup(self, address: str, /) -> Place | None:
+            return super().lookup("192.0.2.7")
+
+    answerer = Answerer(Everywhere())
+    answerer.adopt_table(a_table(a_service("chat")))
+
+    for number in range(_RECENT_MAX + 10):
+        answerer.resolve_bytes(pb.ResolveRequest(service_id="chat", address=str(number)), 1, 1)
+
+    assert len(answerer._recent) <= _RECENT_MAX
