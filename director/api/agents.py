@@ -15,7 +15,12 @@ from director.routing.table import RegionId
 from director.runtime.clock import boot_ms
 from director.service.agent_wire import lease_from_proto, readings_from_proto, says_lag
 from director.service.agents import AgentLink
-from director.service.errors import DirectorError, InvalidRequestError, NotFoundError
+from director.service.errors import (
+    DirectorError,
+    InvalidRequestError,
+    MessageTooLargeError,
+    NotFoundError,
+)
 from director.service.replica import Replica
 from trafficdirector.agent.v1 import agent_pb2 as pb
 
@@ -93,6 +98,12 @@ class AgentApi:
             raise InvalidRequestError(
                 "hello.service_ids", f"has {len(hello.service_ids)}; at most {SERVICES_MAX}"
             )
+        longest = max((len(each) for each in hello.service_ids), default=0)
+        if longest > NAME_CHARS_MAX:
+            raise InvalidRequestError(
+                "hello.service_ids",
+                f"has a name of {longest} characters; at most {NAME_CHARS_MAX}",
+            )
         self._check_region(hello.region_id)
         return AgentLink(
             RegionId(hello.region_id),
@@ -115,11 +126,7 @@ class AgentApi:
         async for request in requests:
             check_parsed(request)
             if request.ByteSize() > REPORT_BYTES_MAX:
-                raise InvalidRequestError(
-                    "report",
-                    f"has {request.ByteSize()} bytes; at most {REPORT_BYTES_MAX}",
-                    reportBytesMax=REPORT_BYTES_MAX,
-                )
+                raise MessageTooLargeError(request.ByteSize(), REPORT_BYTES_MAX)
             match request.WhichOneof("body"):
                 case "report":
                     self._hear(link, request.report)

@@ -15,10 +15,10 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from director.api.handlers import MALFORMED
+from director.api.handlers import MALFORMED, MESSAGE_BYTES_MAX, TooLarge
 from director.client.errors import ERROR_DOMAIN, ClientError
 from director.core.reasons import Reason
-from director.service.errors import DirectorError, InvalidRequestError
+from director.service.errors import DirectorError, InvalidRequestError, MessageTooLargeError
 
 STATUS_BY_REASON: Mapping[Reason, grpc.StatusCode] = {
     Reason.NOT_LEADER: grpc.StatusCode.UNAVAILABLE,
@@ -118,9 +118,12 @@ def check_parsed(request: object) -> None:
 
     Raises:
         InvalidRequestError: It could not be parsed.
+        MessageTooLargeError: It was not, for its size.
     """
     if request is MALFORMED:
         raise InvalidRequestError("request", "these bytes are not the message of this method")
+    if isinstance(request, TooLarge):
+        raise MessageTooLargeError(request.byte_count, MESSAGE_BYTES_MAX)
 
 
 def unary(

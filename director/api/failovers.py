@@ -115,6 +115,9 @@ class FailoverApi:
                 run: Run | None = self._run(request.failover_id)
             else:
                 run = _active(self._replica.state, request.service_id)
+                if run is None:
+                    # A service that was removed may still have a run; any other never has one.
+                    check_service(self._replica.state.topology, request.service_id)
             after_count = self._replica.state.run_count
             sent: Run | None = None
             while True:
@@ -169,7 +172,10 @@ def run_to_proto(run: Run) -> pb.Failover:
         stage=run.stage.value,
         automatic=run.automatic,
         source_epoch=run.source_epoch,
-        ledger=[pb.PhaseTime(phase=each.phase.value, spent_ms=each.ms) for each in run.ledger],
+        ledger=[
+            pb.PhaseTime(phase=each.phase.value, spent_ms=each.ms, note=each.note)
+            for each in run.ledger
+        ],
         rto_ms=run.rto_ms,
         cause=run.cause,
         actor=run.actor,

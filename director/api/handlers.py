@@ -5,6 +5,7 @@ bytes already.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import grpc
@@ -28,12 +29,24 @@ class Malformed:
 
 MALFORMED = Malformed()
 
+# A manifest is at most 1 MiB of text; with its envelope it stays below this.
+MESSAGE_BYTES_MAX = 2 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """Takes the place of a request that is not even parsed, for its size."""
+
+    byte_count: int
+
 
 def _parser(request: MessageType) -> Callable[[bytes], Any]:
     """Return a parser that never raises: gRPC would answer UNKNOWN, without a reason."""
     parse = request.FromString
 
     def parsed(encoded: bytes) -> Any:  # noqa: ANN401 - any message
+        if len(encoded) > MESSAGE_BYTES_MAX:
+            return TooLarge(len(encoded))
         try:
             return parse(encoded)
         except DecodeError:

@@ -7,9 +7,9 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-# A manifest is at most 1 MiB of text; with its envelope it stays below this. What is larger is
-# answered with RESOURCE_EXHAUSTED before it is parsed (fault 40).
-RECEIVE_BYTES_MAX = 2 << 20
+# What is larger gets gRPC's own RESOURCE_EXHAUSTED, without a reason. What is smaller, and yet too
+# large (director.api.handlers), gets ours before it is parsed (fault 40).
+RECEIVE_BYTES_MAX = 16 << 20
 _SEND_BYTES_MAX = 64 << 20  # a whole route table
 _METADATA_BYTES_SOFT = 8 * 1_024
 _METADATA_BYTES_HARD = 16 * 1_024

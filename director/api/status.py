@@ -71,6 +71,7 @@ def _site_to_proto(view: SiteView) -> pb.SiteStatus:
         override="" if view.override is None else view.override.value,
         ineligibility=view.ineligibility,
         gate_open=view.gate_open,
+        serving=view.serving,
     )
     if view.loss_bound_ms is not None:
         encoded.loss_bound_ms = min(max(0, view.loss_bound_ms), UINT32_MAX)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,7 +18,7 @@ from director.cli.parameters import DURATION
 from director.core.reasons import Reason
 from director.dev.control import ControlError, RemoteFaults, find_faults
 from director.dev.directors import Directors, DirectorsError
-from director.dev.drill import Drill, Result, Settings
+from director.dev.drill import NOTHING_TO_LOSE, Drill, Result, Settings
 from director.dev.drill_verdict import SWITCHOVER, Outcome
 from director.dev.plan import WATCHER_COUNT
 from director.dev.supervisor import How
@@ -128,7 +128,13 @@ def _decided(settings: Settings, faults: RemoteFaults | None) -> Settings:
         message = f"--how {how} needs the processes of a fleet on this machine, and none was found"
         hint = "start one with `director dev`, or rehearse with --how switchover"
         raise CliError(message, ExitCode.REFUSED, hint=hint)
-    return Settings(settings.service_id, settings.region_id, how, settings.expected_rto_ms)
+    is_reduced = not settings.how and how == SWITCHOVER
+    if is_reduced:
+        note(
+            f"{NOTHING_TO_LOSE}, so a planned switchover is drilled and no region is lost; start "
+            "a fleet with `director dev`, or name its socket with --control"
+        )
+    return replace(settings, how=how, is_reduced=is_reduced)
 
 
 def _check_names(seen: admin.GetStatusResponse, settings: Settings) -> None:

@@ -198,10 +198,13 @@ def failover(  # noqa: PLR0913 - one argument per group of options
 
 def _told(form: Form, service: str, target: Target, message: str) -> None:
     """Print what a dry run found."""
-    line = f"dry run: {service} would move to {target.to or 'the best region'}"
-    if message and not message.endswith(" would be done"):  # the core's own word for a yes
-        line = f"dry run: {message}"
-    value = {"service_id": service, "target_region_id": target.to, "dry_run": True}
+    line = f"dry run: {message or 'this request was carried out before'}"
+    value = {
+        "service_id": service,
+        "target_region_id": target.to,
+        "dry_run": True,
+        "message": message,
+    }
     echo_change(form, "Failover", value, line)
 
 
@@ -233,7 +236,7 @@ def _agree_to_failover(
             raise CliError("nothing was changed", ExitCode.NO) from refused
         request.accept_data_loss_ms = int(loss)
         return
-    if answer.message and not answer.message.endswith(" would be done"):
+    if answer.message:
         note(answer.message)
     where = request.target_region_id or "the best region"
     confirm(f"Fail over {request.service_id} to {where}?", is_agreed=is_agreed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from director.cli.exits import ExitCode
@@ -101,13 +100,12 @@ def title(run: admin.Failover) -> str:
 def phase_lines(run: admin.Failover, ledger_from: int = 0, notes_from: int = 0) -> Iterator[str]:
     """Yield the phases and notes from these positions on, with the time since suspicion."""
     elapsed_ms = sum(each.spent_ms for each in run.ledger[:ledger_from])
-    for spent, text in zip_longest(run.ledger[ledger_from:], run.notes[notes_from:]):
-        if spent is None:
-            yield f"  {'':5}  {text}"
-            continue
+    for spent in run.ledger[ledger_from:]:
         elapsed_ms += spent.spent_ms
         at = f"{-(-elapsed_ms // _MS_PER_TENTH) / 10:04.1f}s"
-        yield f"  {at}  {spent.phase:<9}  {seconds(spent.spent_ms):>6}  {text or ''}".rstrip()
+        yield f"  {at}  {spent.phase:<9}  {seconds(spent.spent_ms):>6}  {spent.note}".rstrip()
+    for text in run.notes[notes_from:]:
+        yield f"  {'':5}  {text}"
 
 
 def describe_run(run: admin.Failover) -> Iterator[str]:

@@ -15,13 +15,13 @@ from director.cli.words import ABSENT, against, coloured, columns, is_colourful,
 from trafficdirector.admin.v1 import admin_pb2 as admin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from director.cli.connection import Connection
 
 _WATCH_EVERY_S = 1.0
 _REGIONS_SHOWN_MAX = 3
-_SERVING_VERDICTS = frozenset({"UP", "DEGRADED"})
+_WELL = frozenset({"UP", "DEGRADED"})
 
 
 @click.command()
@@ -104,8 +104,18 @@ def _headline(seen: admin.GetStatusResponse) -> str:
         parts.append(f"as {seen.replica_id} sees it")
     if not seen.is_fresh:
         parts.append(f"view {seconds(seen.view_age_ms)} old")
-    fleet = f"FLEET {seen.fleet_id or '(none)'}  {coloured(_health(seen))}"
+    fleet = f"FLEET {seen.fleet_id or '(none)'}  {_condition(seen)}"
     return f"{fleet}   {'  '.join(parts)}"
+
+
+def _condition(seen: admin.GetStatusResponse) -> str:
+    """Return the health, and the regions being drained; a drain alone is nothing wrong."""
+    health = _health(seen)
+    drained = ", ".join(each.region_id for each in seen.regions if each.drained)
+    if not drained:
+        return coloured(health)
+    draining = f"draining: {drained}"
+    return draining if health == "healthy" else f"{coloured(health)}, {draining}"
 
 
 def _health(seen: admin.GetStatusResponse) -> str:
@@ -113,19 +123,25 @@ def _health(seen: admin.GetStatusResponse) -> str:
         return "stale"
     if not seen.leader_id:
         return "no leader"
+    drained = {each.region_id for each in seen.regions if each.drained}
     is_whole = all(
-        _is_serving(each) and all(site.verdict in _SERVING_VERDICTS for site in each.sites)
+        _is_served(each) and all(_is_well(site, drained) for site in each.sites)
         for each in seen.services
     )
     is_quorum_whole = not seen.is_leader or seen.voters_alive == seen.voter_count
     return "healthy" if is_whole and is_quorum_whole else "degraded"
 
 
-def _is_serving(service: admin.ServiceStatus) -> bool:
+def _is_well(site: admin.SiteStatus, drained: Container[str]) -> bool:
+    return site.verdict in _WELL and (site.serving or site.region_id in drained)
+
+
+def _is_served(service: admin.ServiceStatus) -> bool:
     if service.mode != "ActivePassive":
-        return any(site.verdict in _SERVING_VERDICTS for site in service.sites)
+        return any(site.serving for site in service.sites)
+    # A drained owner serves until ownership has moved, so its verdict counts alone.
     return any(
-        site.region_id == service.serving_region_id and site.verdict in _SERVING_VERDICTS
+        site.region_id == service.serving_region_id and site.verdict in _WELL
         for site in service.sites
     )
 
@@ -157,9 +173,7 @@ def _active(service: admin.ServiceStatus) -> str:
         if not owner:
             return "nobody yet"
         return serving if serving == owner else f"{serving} -> {owner}"
-    serving_ids = [
-        site.region_id for site in service.sites if site.verdict != "DOWN" or site.withheld
-    ]
+    serving_ids = [site.region_id for site in service.sites if site.serving]
     shown = ",".join(serving_ids[:_REGIONS_SHOWN_MAX])
     more = len(serving_ids) - _REGIONS_SHOWN_MAX
     return f"{shown} +{more}" if more > 0 else shown or "none"
@@ -191,6 +205,7 @@ def _site_row(service: admin.ServiceStatus, site: admin.SiteStatus) -> tuple[str
     remarks = [
         site.reason if site.verdict != "UP" else "",
         f"override {site.override}" if site.override else "",
+        "" if site.serving else "gets no clients",
         f"kept in service: {site.withheld}" if site.withheld else "",
         f"not promotable: {site.ineligibility}" if site.ineligibility and not is_owner else "",
         "gate open" if site.gate_open else "",
@@ -237,7 +252,7 @@ def _remarks(seen: admin.GetStatusResponse) -> Iterator[str]:
         if service.automation_note:
             yield f"{service.service_id}: {service.automation_note}"
         for site in service.sites:
-            if site.verdict not in _SERVING_VERDICTS:
+            if site.verdict not in _WELL:
                 reason = f" ({site.reason})" if site.reason else ""
                 kept = f", kept in service by {site.withheld}" if site.withheld else ""
                 yield f"{service.service_id}: {site.region_id} is {site.verdict}{reason}{kept}"

@@ -12,14 +12,7 @@ from typing import assert_never
 from director.core import machine, status
 from director.core.commands import Command, Stamp
 from director.core.directives import Directives
-from director.core.effects import (
-    Answer,
-    Effect,
-    Note,
-    Propose,
-    Publish,
-    Relay,
-)
+from director.core.effects import Answer, Effect, Note, Propose, Publish, Relay
 from director.core.events import (
     Event,
     OwnershipGranted,
@@ -53,7 +46,7 @@ from director.core.observations import AgentReport, ReplicaReport
 from director.core.planner import Planner
 from director.core.proposals import Proposals
 from director.core.reasons import Reason
-from director.core.requests import ask_digest, decide
+from director.core.requests import ask_digest, decide, preview
 from director.core.round_trips import RoundTrips
 from director.core.routes import Compiled, compile_table
 from director.core.safety import Refusal
@@ -101,7 +94,7 @@ class Director:
         self._timing = timing
         self._domains = {**replica_domains, replica_id: failure_domain}
         self._state = State() if state is None else state
-        self._log = ObservationLog()
+        self._log = ObservationLog(self._state.topology)
         self._leases = LeaseBook(timing)
         self._planner = Planner(self._leases)
         self._round_trips = RoundTrips()
@@ -175,6 +168,7 @@ class Director:
         is_tick = now_ms >= self._next_tick_ms
         if is_tick:
             self._next_tick_ms = now_ms + TICK_MS
+            self._log.sweep(now_ms=now_ms)
         if self.is_leader and (is_tick or not isinstance(given, _CAN_WAIT)):
             effects += self._plan(now_ms, wall_ms)
         if not self.is_leader and self._unsent and now_ms >= self._relay_at_ms:
@@ -241,6 +235,8 @@ class Director:
 
     def _changes(self, before: State, now_ms: int) -> tuple[Effect, ...]:
         """What agents and watchers must be told of the difference."""
+        if self._state.topology is not before.topology:
+            self._log.know(self._state.topology)
         effects: list[Effect] = [*self._directives.changes(before, self._state)]
         if self._state.changed_index != before.changed_index:
             effects.append(self._publish(now_ms))
@@ -380,7 +376,7 @@ class Director:
         if isinstance(decision, Refusal):
             return (Answer(asked.request_id, decision.reason, decision.message, decision.metadata),)
         if asked.validate_only:
-            return (Answer(asked.request_id, None, f"{type(decision).__name__} would be done"),)
+            return (Answer(asked.request_id, None, preview(self._bench(now_ms), decision)),)
         return (self._propose(f"request {asked.request_id}", decision),)
 
     # -- views -------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ verdict as a whole.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from director.core.agent_view import Pair
 from director.core.commands import Evidence
 from director.core.ids import ReplicaId
-from director.core.observation_log import ObservationLog, Pair
+from director.core.observation_log import ObservationLog
 from director.core.timing import Timing
 from director.core.topology import ServiceSpec, Topology
 from director.routing.table import RegionId, Verdict

@@ -1,6 +1,7 @@
 """How far copies were behind, dated so that no sample claims more than is known (invariant D3)."""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from director.routing.table import RegionId, ServiceId
@@ -67,6 +68,12 @@ class LagLog:
             kept = self._kept.setdefault(pair, deque(maxlen=_KEPT_MAX))
             if best not in kept:
                 kept.append(best)
+
+    def forget_others(self, pairs: Collection[Pair]) -> None:
+        """Forget the copies that are not among ``pairs``."""
+        for log in (self._latest, self._kept):
+            for pair in [each for each in log if each not in pairs]:
+                del log[pair]
 
     def samples(self, pair: Pair) -> tuple[LagSample, ...]:
         """Return the samples of a copy: those kept, then the latest, in the order they came."""

@@ -83,6 +83,7 @@ def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event
     service = state.topology.service(group.service_id)
     assert service is not None, "a group lives as long as its service"
     number = state.run_count + 1
+    detect_ms = max(0, state.now_ms - command.suspected_at_ms)
     run = Run(
         run_id=RunId(f"{group.service_id}/{number}"),
         kind=command.kind,
@@ -100,7 +101,7 @@ def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event
         rpo_ms=service.rpo_ms,
         loss_bound_ms=command.loss_bound_ms,
         accept_loss_ms=command.accept_loss_ms,
-        ledger=(Spent(Phase.DETECT, max(0, state.now_ms - command.suspected_at_ms)),),
+        ledger=(Spent(Phase.DETECT, detect_ms, command.stamp.reason),),
         actor=command.stamp.actor,
         reason=command.stamp.reason,
         request_id=command.stamp.request_id,
@@ -152,7 +153,7 @@ def advance_run(state: State, index: int, command: AdvanceRun) -> tuple[State, E
         token = state.token(group)
     elif command.stage is StageName.PUBLISHING:
         group = replace(group, serving=run.target)
-    spent = Spent(phase, state.now_ms - run.stage_at_ms)
+    spent = Spent(phase, state.now_ms - run.stage_at_ms, command.note)
     run = _at_stage(run, command, index, state.now_ms)
     run = replace(run, ledger=(*run.ledger, spent))
     if command.stage is StageName.VERIFYING:
@@ -288,7 +289,6 @@ def _at_stage(run: Run, command: AdvanceRun, index: int, now_ms: int) -> Run:
         stage=command.stage,
         stage_at_ms=now_ms,
         index=index,
-        notes=(*run.notes, command.note) if command.note else run.notes,
         ended_wall_ms=command.stamp.wall_ms if is_last else 0,
     )
 

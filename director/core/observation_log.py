@@ -1,15 +1,15 @@
 """Keeps the latest word of every agent and replica, and answers questions about it.
 
 Soft state: each replica has its own, nothing of it is replicated. Mutable, but pure: it knows only
-the instants it is handed, all on the local boot-time clock of this replica.
+the instants it is handed, all on the local boot-time clock of this replica. What it keeps is
+bounded by the topology, which says what may be spoken of, and by a number of agents per region.
 """
 
-from bisect import insort
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
 
-from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
+from director.core.agent_view import AgentKey, AgentView, Pair, PeerWord, ReplicaView
+from director.core.ids import FencingToken, GroupId, ReplicaId
 from director.core.lag_log import LagLog, LagSample
 from director.core.observations import (
     AgentReport,
@@ -17,9 +17,9 @@ from director.core.observations import (
     PeerReading,
     Readings,
     ReplicaReport,
-    ServiceReading,
 )
-from director.routing.table import RegionId, ServiceId
+from director.core.topology import NO_TOPOLOGY, Topology
+from director.routing.table import RegionId
 
 # A delayed report of an earlier boot must not be taken for a later one. A sidecar that restarts
 # more often than this within a report's time on the wire has other troubles.
@@ -27,78 +27,84 @@ _RETIRED_BOOTS_MAX = 8
 # Allowed for the way of a report from another replica, which nobody measures: the staleness bound.
 # What took longer than that is too old to count for anything else either.
 _RELAY_TRANSIT_MS = 2_000
-# An agent unheard for this long is forgotten when another of its region appears.
+# An agent unheard for this long is forgotten: pods that were replaced would pile up for ever.
 _FORGOTTEN_MS = 600_000
-
-AgentKey = tuple[RegionId, AgentId]
-Pair = tuple[ServiceId, RegionId]
-
-
-@dataclass(slots=True)
-class AgentView:
-    """One agent as this replica knows it.
-
-    Attributes:
-        counter: Counter of the report that ``readings`` came with.
-        full_at_ms: When ``readings`` were sent, on the local clock.
-        heard_at_ms: When each replica last heard the agent itself.
-        direct_at_ms: When this replica last did; None if never.
-        services: The readings of services by their ids.
-        peer_places: Where in ``readings.peers`` each pair is.
-        accuses_everyone: Whether it sees every other region it watches fail, of at least two.
-    """
-
-    region_id: RegionId
-    agent_id: AgentId
-    boot_id: str
-    counter: int = 0
-    readings: Readings = field(default_factory=Readings)
-    full_at_ms: int = 0
-    heard_at_ms: dict[ReplicaId, int] = field(default_factory=dict)
-    direct_at_ms: int | None = None
-    counter_at: dict[ReplicaId, int] = field(default_factory=dict)
-    retired_boots: tuple[str, ...] = ()
-    services: dict[ServiceId, ServiceReading] = field(default_factory=dict)
-    peer_places: dict[Pair, int] = field(default_factory=dict)
-    accuses_everyone: bool = False
-
-    @property
-    def last_heard_ms(self) -> int:
-        """When any replica last heard the agent."""
-        return max(self.heard_at_ms.values(), default=0)
-
-
-class PeerWord(NamedTuple):
-    """What one agent elsewhere last said of a pair, dated locally. Made by the thousand.
-
-    Attributes:
-        is_believed: False when the agent accuses everyone it watches.
-    """
-
-    observer: AgentKey
-    reading: PeerReading
-    at_ms: int
-    is_believed: bool
-
-
-@dataclass(slots=True)
-class ReplicaView:
-    """One director replica as this one knows it."""
-
-    report: ReplicaReport
-    seen_at_ms: int
+_SWEEP_EVERY_MS = 10_000
+# Where a region is full, a new agent takes the place of one unheard for this long: several beats,
+# and short enough that replacing every pod at once leaves no region unheard.
+_MAKES_WAY_MS = 2_000
+AGENTS_PER_REGION_MAX = 256
+# Before there is a manifest regions are not limited by it.
+AGENTS_MAX = 10_000
 
 
 class ObservationLog:
-    """The observations of one replica."""
+    """The observations of one replica.
 
-    def __init__(self) -> None:
+    Args:
+        topology: What is declared; nothing else is spoken of.
+    """
+
+    def __init__(self, topology: Topology = NO_TOPOLOGY) -> None:
         self.agents: dict[AgentKey, AgentView] = {}
         self.replicas: dict[ReplicaId, ReplicaView] = {}
         self._by_region: dict[RegionId, list[AgentView]] = {}
         self._observers: dict[Pair, list[AgentKey]] = {}
         self._lag = LagLog()
         self._dirty: set[Pair] = set()
+        self._known = _pairs_of(topology)
+        self._swept_at_ms: int | None = None
+
+    # -- bounds ----------------------------------------------------------------------------------
+
+    def know(self, topology: Topology) -> None:
+        """Speak of what ``topology`` declares from now on, also as reported before."""
+        known = _pairs_of(topology)
+        if known == self._known:
+            return
+        self._known = known
+        self._lag.forget_others(known)
+        self._dirty &= known
+        for view in self.agents.values():
+            self._take_services(view)
+            self._take_peers(view)
+            for service_id, sample in view.early_lags.items():
+                if (service_id, view.region_id) in known:
+                    self._lag.take((service_id, view.region_id), sample)
+
+    def sweep(self, *, now_ms: int) -> None:
+        """Forget agents unheard for long. Cheap to call often: it looks every ten seconds."""
+        if self._swept_at_ms is not None and now_ms - self._swept_at_ms < _SWEEP_EVERY_MS:
+            return
+        self._swept_at_ms = now_ms
+        for view in list(self.agents.values()):
+            if now_ms - view.last_heard_ms > _FORGOTTEN_MS:
+                self._drop(view)
+
+    def _make_room(self, region_id: RegionId, now_ms: int) -> bool:
+        """Return whether one more agent of the region can be kept."""
+        views = self._by_region.get(region_id, ())
+        if len(views) >= AGENTS_PER_REGION_MAX:
+            silent = min(views, key=lambda each: each.last_heard_ms)
+            if now_ms - silent.last_heard_ms <= _MAKES_WAY_MS:
+                return False
+            self._drop(silent)
+        return len(self.agents) < AGENTS_MAX
+
+    def _drop(self, view: AgentView) -> None:
+        key = (view.region_id, view.agent_id)
+        self._unlist(key, view.peer_places)
+        del self.agents[key]
+        self._by_region[view.region_id].remove(view)
+        if not self._by_region[view.region_id]:
+            del self._by_region[view.region_id]
+
+    def _unlist(self, key: AgentKey, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            observers = self._observers[pair]
+            del observers[bisect_left(observers, key)]
+            if not observers:
+                del self._observers[pair]
 
     # -- taking in -------------------------------------------------------------------------------
 
@@ -145,76 +151,80 @@ class ObservationLog:
         if view is not None:
             # Who heard the earlier boot heard the region: a restart is no silence.
             fresh.heard_at_ms = dict(view.heard_at_ms)
-        self._forget_the_gone(report.region_id, now_ms)
+            self._drop(view)
+        elif not self._make_room(report.region_id, now_ms):
+            return None
         self.agents[key] = fresh
-        others = [
-            each
-            for each in self._by_region.get(report.region_id, [])
-            if each.agent_id != report.agent_id
-        ]
-        self._by_region[report.region_id] = [*others, fresh]
+        self._by_region.setdefault(report.region_id, []).append(fresh)
         return fresh
-
-    def _forget_the_gone(self, region_id: RegionId, now_ms: int) -> None:
-        """Drop agents of pods that were replaced long ago, or they would pile up for ever."""
-        views = self._by_region.get(region_id, [])
-        gone = [each for each in views if now_ms - each.last_heard_ms > _FORGOTTEN_MS]
-        for view in gone:
-            key = (view.region_id, view.agent_id)
-            for pair in view.peer_places:
-                self._observers[pair].remove(key)
-            del self.agents[key]
-        if gone:
-            self._by_region[region_id] = [each for each in views if each not in gone]
 
     def _replace_readings(self, view: AgentView, readings: Readings, at_ms: int) -> bool:
         before, view.readings, view.full_at_ms = view.readings, readings, at_ms
         news = before.gates != readings.gates
-        services_before = view.services
-        view.services = {each.service_id: each for each in readings.services}
-        for service in readings.services:
-            was = services_before.get(service.service_id)
-            if was is None or was.passing is not service.passing:
-                self._dirty.add((service.service_id, view.region_id))
-                # First words that are good can wait for the next tick: a thousand agents say them.
-                news = news or was is not None or service.passing is False
+        news = self._take_services(view) or news
         if not _says_the_same(before.peers, readings.peers):
             news = self._take_peers(view, before.peers) or news
         return news
 
-    def _take_peers(self, view: AgentView, before: tuple[PeerReading, ...]) -> bool:
-        """Note of which pairs the agent says something new, and return whether that is urgent."""
+    def _take_services(self, view: AgentView) -> bool:
+        """Note what the agent says of its own region, and return whether that is urgent."""
+        news = False
+        before = view.services
+        view.services = {
+            each.service_id: each
+            for each in view.readings.services
+            if (each.service_id, view.region_id) in self._known
+        }
+        for service_id, service in view.services.items():
+            was = before.get(service_id)
+            if was is None or was.passing is not service.passing:
+                self._dirty.add((service_id, view.region_id))
+                # First words that are good can wait for the next tick: a thousand agents say them.
+                news = news or was is not None or service.passing is False
+        return news
+
+    def _take_peers(self, view: AgentView, before: tuple[PeerReading, ...] | None = None) -> bool:
+        """Note of which pairs the agent says something new, and return whether that is urgent.
+
+        Args:
+            view: The agent.
+            before: What it said before; None if only what is declared changed.
+        """
         news = False
         key = (view.region_id, view.agent_id)
-        passing = {(each.service_id, each.region_id): each.passing for each in before}
-        view.peer_places = {}
-        for place, peer in enumerate(view.readings.peers):
-            pair = (peer.service_id, peer.region_id)
-            view.peer_places[pair] = place
+        peers = view.readings.peers
+        before = peers if before is None else before
+        passing = {pair: before[place].passing for pair, place in view.peer_places.items()}
+        view.peer_places = {
+            pair: place
+            for place, each in enumerate(peers)
+            if (pair := (each.service_id, each.region_id)) in self._known
+        }
+        for pair, place in view.peer_places.items():
+            now = peers[place].passing
             is_first = pair not in passing
-            if is_first or passing[pair] is not peer.passing:
+            if is_first:
+                insort(self._observers.setdefault(pair, []), key)
+            if is_first or passing[pair] is not now:
                 self._dirty.add(pair)
-                news = news or not is_first or peer.passing is False
-            observers = self._observers.setdefault(pair, [])
-            if key not in observers:
-                insort(observers, key)
+                news = news or not is_first or now is False
+        self._unlist(key, passing.keys() - view.peer_places.keys())
         self._weigh(view)
         return news
 
     def _weigh(self, view: AgentView) -> None:
         """Note whether the agent is to be believed; its other accusations stand or fall with it."""
+        peers = view.readings.peers
         passing: dict[RegionId, bool] = {}
-        for reading in view.readings.peers:
-            ok = reading.passing is not False
-            passing[reading.region_id] = passing.get(reading.region_id, False) or ok
+        for (_, region_id), place in view.peer_places.items():
+            ok = peers[place].passing is not False
+            passing[region_id] = passing.get(region_id, False) or ok
         # Seeing one other region proves nothing either way.
         accuses = len(passing) >= 2 and not any(passing.values())  # noqa: PLR2004
         if accuses != view.accuses_everyone:
             view.accuses_everyone = accuses
             self._dirty.update(
-                (each.service_id, each.region_id)
-                for each in view.readings.peers
-                if each.passing is False
+                pair for pair, place in view.peer_places.items() if peers[place].passing is False
             )
 
     def _sample_lags(
@@ -240,11 +250,17 @@ class ObservationLog:
             if heard_ms is not None and now_ms - heard_ms <= _RELAY_TRANSIT_MS:
                 return
             slack_ms += _RELAY_TRANSIT_MS
+        view.early_lags = {}
         for service in readings.services:
-            if service.lag_ms is not None:
-                at_ms = now_ms - report.age_ms - service.lag_age_ms
-                sample = LagSample(at_ms, service.lag_ms, slack_ms, is_direct)
-                self._lag.take((service.service_id, view.region_id), sample)
+            if service.lag_ms is None:
+                continue
+            at_ms = now_ms - report.age_ms - service.lag_age_ms
+            sample = LagSample(at_ms, service.lag_ms, slack_ms, is_direct)
+            pair = (service.service_id, view.region_id)
+            if pair in self._known:
+                self._lag.take(pair, sample)
+            else:
+                view.early_lags[service.service_id] = sample
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -328,6 +344,14 @@ class ObservationLog:
     def lag_samples(self, pair: Pair) -> tuple[LagSample, ...]:
         """Samples of how far a copy was behind: those kept, then the latest, as they came."""
         return self._lag.samples(pair)
+
+
+def _pairs_of(topology: Topology) -> frozenset[Pair]:
+    return frozenset(
+        (service.service_id, site.region_id)
+        for service in topology.services
+        for site in service.sites
+    )
 
 
 def _rank(passing: bool | None) -> int:  # noqa: FBT001 - the value itself

@@ -11,6 +11,7 @@ evidence changed or while they are in doubt, never all of them at every tick.
 from dataclasses import replace
 from typing import TypeAlias
 
+from director.core.agent_view import Pair
 from director.core.commands import (
     Command,
     GrantOwnership,
@@ -32,7 +33,6 @@ from director.core.health import (
 from director.core.ids import GroupId, RunId
 from director.core.lease import LeaseBook
 from director.core.moves import Trigger, start
-from director.core.observation_log import Pair
 from director.core.safety import Refusal, withholding_rule
 from director.core.state import Group, Run, State, VerdictRecord
 from director.core.topology import ServiceSpec, Topology

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from director.core.budget import PROMOTE_AND_PUBLISH_MS
 from director.core.commands import (
     AbortRun,
     ApplyManifest,
@@ -73,6 +74,52 @@ def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:
             return _override(state, ask, stamp)
         case _:
             assert_never(ask)
+
+
+def preview(bench: Bench, decision: Command) -> str:
+    """Say what ``decision`` would do, for a dry run: of a move where to, at what loss, how fast."""
+    if not isinstance(decision, StartRun):
+        return f"{type(decision).__name__} would be done"
+    group = bench.state.group(decision.group_id)
+    assert group is not None, "decide looked the group up"
+    service = bench.state.topology.service(group.service_id)
+    assert service is not None, "a group lives as long as its service"
+    suspected_ms = bench.now_ms - (decision.stamp.at_ms - decision.suspected_at_ms)
+    found = candidates(bench, service, group, suspected_ms=suspected_ms, automatic=False)
+    is_planned = decision.kind is not RunKind.FAILOVER
+    refused = "; ".join(
+        f"{each.region_id}: {each.ineligible}"
+        for each in found
+        if each.ineligible in _ABSOLUTE or (each.ineligible is not None and not is_planned)
+    )
+    takes_ms = _move_ms(bench, group, decision, found)
+    takes = "an unknown time" if takes_ms is None else f"about {takes_ms} ms"
+    return (
+        f"{service.service_id} would move from {group.home} to {decision.target}; loses "
+        f"{'nothing' if is_planned else _loss(service, decision.loss_bound_ms)}; takes {takes} "
+        f"(RTO {service.rto_ms} ms); refused: {refused or 'none'}"
+    )
+
+
+def _loss(service: ServiceSpec, bound_ms: int | None) -> str:
+    objective = "" if service.rpo_ms is None else f" (RPO {service.rpo_ms} ms)"
+    bound = "an unknown span" if bound_ms is None else f"at most {bound_ms} ms"
+    return f"{bound} of writes{objective}"
+
+
+def _move_ms(
+    bench: Bench, group: Group, decision: StartRun, found: tuple[Candidate, ...]
+) -> int | None:
+    """Predict how long writes stop from now on, detection apart; None is unknown."""
+    if decision.kind is RunKind.FAILOVER:
+        # The home may be unable to promise anything; then its lease has to run out.
+        ends_ms = bench.leases.stopped_at_ms(group.group_id, bench.state.token(group))
+        return max(0, ends_ms - bench.now_ms) + PROMOTE_AND_PUBLISH_MS
+    # A home that is well promises in a report; then the copy catches up.
+    lag_ms = next((each.lag_ms for each in found if each.region_id == decision.target), None)
+    if lag_ms is None:
+        return None
+    return bench.court.timing.heartbeat_ms + lag_ms + PROMOTE_AND_PUBLISH_MS
 
 
 def _abort(state: State, ask: AbortAsked, stamp: Stamp) -> Decision:

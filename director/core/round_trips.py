@@ -10,6 +10,8 @@ from director.routing.table import RoundTrip as Measured
 
 _PUBLISH_EVERY_MS = 30_000
 _CHANGE_PER_MILLE = 250
+# A hundred regions, each measured from each other one; agents may name regions that do not exist.
+_PAIRS_MAX = 10_000
 
 
 class RoundTrips:
@@ -23,7 +25,9 @@ class RoundTrips:
     def observe(self, region_id: RegionId, measured: tuple[RoundTrip, ...]) -> None:
         """Take in what the agents of a region measured."""
         for each in measured:
-            self._latest[region_id, each.region_id] = each.rtt_us
+            pair = (region_id, each.region_id)
+            if pair in self._latest or len(self._latest) < _PAIRS_MAX:
+                self._latest[pair] = each.rtt_us
 
     def is_due(self, *, now_ms: int) -> bool:
         """Whether routes should be published again for the round trips alone."""

@@ -73,10 +73,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """One line of the RTO ledger."""
+    """One line of the RTO ledger. ``note`` says what ended the phase, for people."""
 
     phase: Phase
     ms: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Run:
         ledger: Phases finished so far.
         measured_rto_ms: Suspicion to PUBLISHING done; None until then.
         cause: Why it aborted; "" otherwise.
-        notes: One line per stage change, for people.
+        notes: What the ledger has no line for: why it was taken back.
     """
 
     run_id: RunId

@@ -6,7 +6,7 @@ from director.core.budget import predicted_rto
 from director.core.failover import Bench, Candidate, candidates
 from director.core.ids import FencingToken, RunId
 from director.core.moves import automation_limit
-from director.core.safety import Refusal
+from director.core.safety import Refusal, is_serving
 from director.core.state import Group
 from director.core.topology import Automation, ServiceSpec
 from director.routing.table import Override, RegionId, ServiceId, ServiceMode, Verdict
@@ -18,6 +18,7 @@ class SiteView:
 
     Attributes:
         ineligibility: Why it may not be promoted; "" for the owner and for who may.
+        serving: Routing may send clients there; of an active-passive service, once it is home.
     """
 
     region_id: RegionId
@@ -30,6 +31,7 @@ class SiteView:
     lag_ms: int | None
     ineligibility: str
     gate_open: bool
+    serving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def _site_view(
         None if candidate is None else candidate.lag_ms,
         "" if candidate is None or candidate.ineligible is None else str(candidate.ineligible),
         is_open,
+        is_serving(state, service, region_id),
     )
 
 

@@ -50,6 +50,8 @@ CLIENTS = (
     ("202.44.190.78", "Sydney"),
 )
 
+NOTHING_TO_LOSE = "no processes of this fleet are within reach"
+
 _POLL_SECONDS = 0.1
 _GUARD_SECONDS = 10.0
 # Detection, the lease and both deadlines of a run fit twice.
@@ -66,12 +68,16 @@ _OTHER_SERVICES_MAX = 2
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to do. ``region_id`` "" means the present owner; ``how`` is a How or "switchover"."""
+    """What to do. ``region_id`` "" means the present owner; ``how`` is a How or "switchover".
+
+    ``is_reduced``: nothing that could be lost is within reach, so a planned move takes its place.
+    """
 
     service_id: str
     region_id: str = ""
     how: str = str(How.KILL)
     expected_rto_ms: int | None = None
+    is_reduced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +180,8 @@ class Drill:
             if not refused(found) or boot_ms() >= give_up_at_ms:
                 break
             await asyncio.sleep(_POLL_SECONDS)
-        self._say(f"Drill {plan.service_id}   {_purpose(plan)}")
+        reduced = f"switchover only: {NOTHING_TO_LOSE}; " if self._settings.is_reduced else ""
+        self._say(f"Drill {plan.service_id}   {reduced}{_purpose(plan)}")
         for number in range(0, len(found), _GUARDS_PER_LINE):
             row = " · ".join(each.detail for each in found[number : number + _GUARDS_PER_LINE])
             self._say(f"  {'' if number else 'guards':<9} {row}")

@@ -5,11 +5,13 @@ present facts rather than a history, and takes a bounded amount of memory.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from director.core.effects import DirectGroup, DirectProbes, GrantLease, RefuseLease
 from director.core.ids import AgentId
+from director.core.observation_log import AGENTS_PER_REGION_MAX
 from director.routing.table import RegionId
 from director.runtime.clock import boot_ms
 from director.service.agent_wire import (
@@ -75,6 +77,7 @@ class AgentLinks:
 
     def __init__(self) -> None:
         self._links: dict[tuple[RegionId, AgentId], AgentLink] = {}
+        self._count_by_region: Counter[RegionId] = Counter()
 
     def __len__(self) -> int:
         return len(self._links)
@@ -83,13 +86,21 @@ class AgentLinks:
         """Take a link in. An older one of the same agent is closed: a half-open connection.
 
         Raises:
-            OverloadedError: There are too many.
+            OverloadedError: There are too many, in all or of its region.
         """
         key = (link.region_id, link.agent_id)
         former = self._links.get(key)
         if former is None and len(self._links) >= AGENTS_MAX:
             raise OverloadedError(f"{AGENTS_MAX} agents are connected", agentCountMax=AGENTS_MAX)
-        if former is not None:
+        if former is None and self._count_by_region[link.region_id] >= AGENTS_PER_REGION_MAX:
+            raise OverloadedError(
+                f"{AGENTS_PER_REGION_MAX} agents of {link.region_id} are connected",
+                regionId=link.region_id,
+                agentCountMax=AGENTS_PER_REGION_MAX,
+            )
+        if former is None:
+            self._count_by_region[link.region_id] += 1
+        else:
             former.close()
         self._links[key] = link
 
@@ -98,6 +109,9 @@ class AgentLinks:
         key = (link.region_id, link.agent_id)
         if self._links.get(key) is link:
             del self._links[key]
+            self._count_by_region[link.region_id] -= 1
+            if not self._count_by_region[link.region_id]:
+                del self._count_by_region[link.region_id]
 
     def close(self) -> None:
         """End every stream."""

@@ -94,6 +94,19 @@ class CommandTooLargeError(DirectorError):
     reason = Reason.QUOTA_EXCEEDED
 
 
+class MessageTooLargeError(DirectorError):
+    """One message has too many bytes. Nothing was done, and the same will not do later."""
+
+    reason = Reason.QUOTA_EXCEEDED
+
+    def __init__(self, byte_count: int, bytes_max: int) -> None:
+        super().__init__(
+            f"the message has {byte_count} bytes; at most {bytes_max}",
+            bytes=byte_count,
+            bytesMax=bytes_max,
+        )
+
+
 class ShuttingDownError(DirectorError):
     """This replica is going away. Ask another."""
 

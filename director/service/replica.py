@@ -64,6 +64,10 @@ from trafficdirector.agent.v1 import agent_pb2
 
 # A follower that writes a line per stage is never this far behind.
 STATES_QUEUED_MAX = 256
+# Operators who follow a failover. Each is given every entry applied.
+FOLLOWERS_MAX = 1_000
+# Enough to see which name is wrong; an agent may guard thousands.
+_NAMES_LOGGED_MAX = 20
 # Entries applied in a row before others get their turn: about a millisecond of work.
 REPLAY_SLICE = 32
 
@@ -260,7 +264,15 @@ class Replica:
         """Return a queue of every state from now on, one per entry applied.
 
         A follower that falls ``STATES_QUEUED_MAX`` behind misses the oldest.
+
+        Raises:
+            OverloadedError: Too many follow already.
         """
+        if len(self._followers) >= FOLLOWERS_MAX:
+            raise errors.OverloadedError(
+                f"{FOLLOWERS_MAX} follow failovers here; ask another replica",
+                followerCountMax=FOLLOWERS_MAX,
+            )
         queue: asyncio.Queue[State] = asyncio.Queue(STATES_QUEUED_MAX)
         self._followers.append(queue)
         try:
@@ -298,6 +310,7 @@ class Replica:
             OverloadedError: Too many agents.
         """
         self.links.connect(link)
+        self._warn_of_unknown(link)
         link.put(("welcome", ""), self._welcome())
         for effect in self._core.directives_for(
             link.region_id, tuple(ServiceId(each) for each in sorted(link.service_ids))
@@ -305,6 +318,19 @@ class Replica:
             if isinstance(effect, DirectGroup | DirectProbes):
                 self.links.direct(effect, only=lambda each: each is link)
         link.pulse()
+
+    def _warn_of_unknown(self, link: AgentLink) -> None:
+        """Say that an agent guards what no manifest declares: nothing it reports of it counts."""
+        topology = self.state.topology
+        unknown = sorted(link.service_ids - {each.service_id for each in topology.services})
+        if topology.regions and unknown:
+            log.warning(
+                "agent_guards_unknown_service",
+                region_id=link.region_id,
+                agent_id=link.agent_id,
+                service_ids=unknown[:_NAMES_LOGGED_MAX],
+                unknown_count=len(unknown),
+            )
 
     # -------------------------------------------------------------------------------- effects
 

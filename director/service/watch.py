@@ -23,8 +23,13 @@ from trafficdirector.routing.v1 import routing_pb2 as pb
 
 # A watcher away for fewer steps than this resumes with a delta; beyond, it gets the whole table.
 TABLES_KEPT_MAX = 64
+# Steps encoded and kept for whoever wants the same. A step may be a whole table.
+STEPS_KEPT_MAX = 64
 # Each costs a stream and a beat per second: about 8 % of a core for a thousand.
 WATCHERS_MAX = 20_000
+
+# Which services it is about (None: all), the number of the table held, and whether it resumes.
+_StepKey = tuple[frozenset[str] | None, int | None, bool]
 
 _AGE_TAG = 3 << 3  # WatchRoutesResponse.view_age_ms
 
@@ -81,7 +86,8 @@ class RouteHub:
         self._watchers: set[_Watcher] = set()
         self._number = 0
         self._tables: dict[int, RouteTable] = {}
-        self._steps: dict[tuple[frozenset[str], int | None, bool], bytes] = {}
+        self._ids: dict[int, frozenset[str]] = {}
+        self._steps: dict[_StepKey, bytes] = {}
         self._behind_count = 0
         self._is_closed = False
         self.dropped_count = 0
@@ -108,7 +114,9 @@ class RouteHub:
             return False
         self._number += 1
         self._tables[self._number] = table
-        self._tables.pop(self._number - TABLES_KEPT_MAX, None)
+        self._ids[self._number] = frozenset(each.service_id for each in table.services)
+        for each in (self._tables, self._ids):
+            each.pop(self._number - TABLES_KEPT_MAX, None)
         self._steps = {}
         self._behind_count = 0
         for watcher in self._watchers:
@@ -204,19 +212,36 @@ class RouteHub:
         """Return the step from what ``watcher`` has to table ``number``, the newest."""
         is_resuming = watcher.sent is None
         held = self._number_held(watcher.subscription) if is_resuming else watcher.sent
-        key = (watcher.subscription.service_ids, held, is_resuming)
-        step = self._steps.get(key)
+        if held not in self._tables:
+            held = None
+        key = (self._ids_that_matter(watcher.subscription, held, number), held, is_resuming)
+        step = self._steps.pop(key, None)
         if step is None:
             step = self._encode(key, number)
-            self._steps[key] = step
+            if len(self._steps) >= STEPS_KEPT_MAX:
+                del self._steps[next(iter(self._steps))]
+        self._steps[key] = step  # at the end: the first is the one unused for longest
         return step
 
-    def _encode(self, key: tuple[frozenset[str], int | None, bool], number: int) -> bytes:
+    def _ids_that_matter(
+        self, subscription: Subscription, held: int | None, number: int
+    ) -> frozenset[str] | None:
+        """Return the services wanted that are in either table; None means all.
+
+        Names of no service make no difference, so they must not make a step of their own.
+        """
+        wanted = subscription.service_ids
+        if not wanted:
+            return None
+        found = wanted & self._ids[number]
+        return found if held is None else found | (wanted & self._ids[held])
+
+    def _encode(self, key: _StepKey, number: int) -> bytes:
         service_ids, held, is_resuming = key
         new = self._wanted(number, service_ids)
         response = pb.WatchRoutesResponse(generation=new.generation, revision=new.revision)
         whole = table_to_proto(new)
-        if held is not None and held in self._tables:
+        if held is not None:
             # What another replica sent at the same revision has that replica's round trips.
             delta = delta_between(
                 self._wanted(held, service_ids), new, with_regions=is_resuming or None
@@ -227,9 +252,9 @@ class RouteHub:
         response.table.CopyFrom(whole)
         return response.SerializeToString()
 
-    def _wanted(self, number: int, service_ids: frozenset[str]) -> RouteTable:
+    def _wanted(self, number: int, service_ids: frozenset[str] | None) -> RouteTable:
         table = self._tables[number]
-        return only_services(table, service_ids) if service_ids else table
+        return table if service_ids is None else only_services(table, service_ids)
 
     def _number_held(self, subscription: Subscription) -> int | None:
         if subscription.held == (0, 0):

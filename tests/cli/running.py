@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from click.testing import CliRunner, Result
 
+from director.api.failovers import run_to_proto
 from director.cli.main import director
+from director.core.commands import AdvanceRun, ApplyManifest, GrantOwnership
+from director.core.state import Run, State
+from director.routing.table import RegionId
+from tests.core import builders
+from tests.core.builders import (
+    CHAT_GROUP,
+    EU,
+    STAGES,
+    Ledger,
+    a_region,
+    a_service,
+    a_stamp,
+    a_start,
+    a_topology,
+    started,
+)
 from trafficdirector.admin.v1 import admin_pb2 as admin
 
 # Nothing of the person who runs the tests may reach the commands.
@@ -26,40 +45,53 @@ def run(*arguments: str, env: Mapping[str, str | None] | None = None, stdin: str
     return CliRunner().invoke(director, arguments, env={**CLEAN, **(env or {})}, input=stdin)
 
 
+def _settled_run() -> Run:
+    """Return failover chat/7 of the director itself, made by the core from its commands."""
+    home, target = RegionId("eu-west1"), EU
+    service = a_service(
+        rto_ms=60_000, rpo_ms=5_000, sites=(builders.a_site(target, 1), builders.a_site(home))
+    )
+    ledger = Ledger(State(run_count=6, retired_epochs=((CHAT_GROUP, 6),)))
+    topology = a_topology(service, regions=(a_region(target), a_region(home)))
+    ledger.must(ApplyManifest(a_stamp(), topology))
+    ledger.must(GrantOwnership(a_stamp(), CHAT_GROUP, home, 6))
+    stamp = replace(a_stamp(2_900), reason="PEERS_FAIL")
+    begun = replace(a_start(target, epoch=7, loss_bound_ms=300), stamp=stamp)
+    run_id = started(ledger, begun)
+    for (was, then), at_ms, said in zip(
+        pairwise(STAGES),
+        (3_100, 5_200, 5_600, 5_900, 6_500),
+        (
+            "confirmed: PEERS_FAIL",
+            "the lease of eu-west1 ran out",
+            "eu-north1 serves under 1.8",
+            "412 watchers moved",
+            "eu-north1 passes its own probe",
+        ),
+        strict=True,
+    ):
+        ledger.must(AdvanceRun(a_stamp(at_ms), run_id, was, then, said))
+    return ledger.run(run_id)
+
+
 def a_run(stage: str = "settled", **fields: Any) -> admin.Failover:
-    """Return failover chat/7, settled in 5.9 s with 0.3 s lost at most, unless told otherwise."""
-    settled = {
-        "failover_id": "chat/7",
-        "kind": "failover",
-        "service_id": "chat",
-        "source_region_id": "eu-west1",
-        "target_region_id": "eu-north1",
-        "stage": stage,
-        "actor": "alice",
-        "source_epoch": 7,
-        "rto_ms": 60_000,
-        "rpo_ms": 5_000,
-        "loss_bound_ms": 300,
-        "measured_rto_ms": 5_900,
-        "ledger": [
-            admin.PhaseTime(phase=phase, spent_ms=spent_ms)
-            for phase, spent_ms in (
-                ("detect", 2_900),
-                ("decide", 200),
-                ("fence", 2_100),
-                ("promote", 400),
-                ("publish", 300),
-            )
-        ],
-        "notes": ["2 of 3 observers", "committed", "eu-west1 lease ran out", "gate open", "412"],
-    }
-    values = {**settled, **fields}
-    return admin.Failover(**{key: value for key, value in values.items() if value is not None})
+    """Return failover chat/7, settled in 5.9 s with 0.3 s lost at most, unless told otherwise.
+
+    None leaves a field out.
+    """
+    whole = run_to_proto(_settled_run())
+    whole.stage = stage
+    for name in fields:
+        whole.ClearField(name)
+    known = {name: value for name, value in fields.items() if value is not None}
+    whole.MergeFrom(admin.Failover(**known))
+    return whole
 
 
 def a_site(region: str, *, verdict: str = "UP", priority: int = 0, **more: Any) -> admin.SiteStatus:
     """Return one region of a service."""
-    return admin.SiteStatus(region_id=region, verdict=verdict, priority=priority, **more)
+    values = {"serving": True, **more}
+    return admin.SiteStatus(region_id=region, verdict=verdict, priority=priority, **values)
 
 
 def a_status(**fields: Any) -> admin.GetStatusResponse:

@@ -61,7 +61,8 @@ def test_status_says_what_is_wrong(fake: FakeDirector) -> None:
     lines = run("status", "--endpoint", fake.address).stdout.splitlines()
 
     assert lines[0] == (
-        "FLEET dev  degraded   leader d1  term 1  revision 4  quorum ?/3  as d0 sees it"
+        "FLEET dev  degraded, draining: ap-south1   leader d1  term 1  revision 4  quorum ?/3  "
+        "as d0 sees it"
     )
     assert lines[-5:] == [
         "chat: chat/7 is going on; follow it with `director wait chat/7`",
@@ -70,6 +71,35 @@ def test_status_says_what_is_wrong(fake: FakeDirector) -> None:
         "drained: ap-south1",
         "no agent heard from: eu-north1",
     ]
+
+
+def test_a_drained_region_is_not_listed_as_active_and_the_fleet_is_not_plain_healthy(
+    fake: FakeDirector,
+) -> None:
+    seen = a_status()
+    seen.regions[3].drained = True
+    seen.services[1].sites[3].serving = False
+    fake.answer(methods.GET_STATUS, seen)
+
+    lines = run("status", "embed", "--endpoint", fake.address).stdout.splitlines()
+
+    assert lines[0].startswith("FLEET dev  draining: us-east1   leader d1")
+    assert "active-active   ap-south1,eu-north1,eu-west1  - " in lines[4]
+    assert [each for each in lines if each.startswith("us-east1")] == [
+        "us-east1   -     0         UP       -    -           gets no clients"
+    ]
+    assert lines[-1] == "drained: us-east1"
+
+
+def test_a_site_forced_out_of_service_is_not_healthy_either(fake: FakeDirector) -> None:
+    seen = a_status()
+    seen.services[1].sites[3].serving = False
+    seen.services[1].sites[3].override = "FORCE_DOWN"
+    fake.answer(methods.GET_STATUS, seen)
+
+    lines = run("status", "--endpoint", fake.address).stdout.splitlines()
+
+    assert lines[0].startswith("FLEET dev  degraded   leader d1")
 
 
 def test_a_stale_view_is_called_stale(fake: FakeDirector) -> None:
@@ -188,7 +218,7 @@ def test_explain_tells_every_region_and_where_the_client_is(fake: FakeDirector) 
 
 def test_phases_go_to_stderr_as_they_happen_and_the_end_to_stdout(fake: FakeDirector) -> None:
     whole = a_run()
-    early = a_run("fencing", measured_rto_ms=None, ledger=whole.ledger[:2], notes=whole.notes[:2])
+    early = a_run("fencing", measured_rto_ms=None, ledger=whole.ledger[:2])
     fake.answer(
         methods.WATCH_FAILOVER,
         lambda *_: (admin.WatchFailoverResponse(failover=each) for each in (early, early, whole)),
@@ -197,14 +227,34 @@ def test_phases_go_to_stderr_as_they_happen_and_the_end_to_stdout(fake: FakeDire
     result = run("wait", "chat/7", "--endpoint", fake.address)
 
     assert result.stderr == (
-        "chat/7  failover of chat: eu-west1 -> eu-north1  (by alice)\n"
-        "  02.9s  detect       2.9s  2 of 3 observers\n"
-        "  03.1s  decide       0.2s  committed\n"
-        "  05.2s  fence        2.1s  eu-west1 lease ran out\n"
-        "  05.6s  promote      0.4s  gate open\n"
-        "  05.9s  publish      0.3s  412\n"
+        "chat/7  failover of chat: eu-west1 -> eu-north1  (by the director)\n"
+        "  02.9s  detect       2.9s  PEERS_FAIL\n"
+        "  03.1s  decide       0.2s  confirmed: PEERS_FAIL\n"
+        "  05.2s  fence        2.1s  the lease of eu-west1 ran out\n"
+        "  05.6s  promote      0.4s  eu-north1 serves under 1.8\n"
+        "  05.9s  publish      0.3s  412 watchers moved\n"
+        "  06.5s  verify       0.6s  eu-north1 passes its own probe\n"
     )
     assert len(result.stdout.splitlines()) == 1
+
+
+def test_a_run_taken_back_is_described_with_why_after_its_phases(fake: FakeDirector) -> None:
+    aborted = a_run(
+        "aborted",
+        cause="EVIDENCE_LOST",
+        measured_rto_ms=None,
+        ledger=a_run().ledger[:1],
+        notes=["no fresh evidence against eu-west1"],
+    )
+    fake.answer(methods.GET_FAILOVER, admin.GetFailoverResponse(failover=aborted))
+
+    lines = run("describe", "failover", "chat/7", "--endpoint", fake.address).stdout.splitlines()
+
+    assert lines[1:4] == [
+        "  02.9s  detect       2.9s  PEERS_FAIL",
+        "         no fresh evidence against eu-west1",
+        "  stage     aborted (EVIDENCE_LOST)",
+    ]
 
 
 def test_a_broken_stream_is_taken_up_again(fake: FakeDirector) -> None:

@@ -149,7 +149,7 @@ def test_every_change_has_an_answer_in_json(fake: FakeDirector) -> None:
     fake.answer(methods.ADD_MEMBER, admin.AddMemberResponse())
     fake.answer(methods.PROMOTE_MEMBER, admin.PromoteMemberResponse())
     fake.answer(methods.REMOVE_MEMBER, admin.RemoveMemberResponse())
-    message = "StartRun would be done"
+    message = "chat would move from eu-west1 to eu-north1"
     fake.answer(methods.START_SWITCHOVER, admin.StartSwitchoverResponse(message=message))
     fake.answer(methods.START_FAILOVER, admin.StartFailoverResponse(failover_id="chat/7"))
 
@@ -170,13 +170,15 @@ def test_every_change_has_an_answer_in_json(fake: FakeDirector) -> None:
         assert json.loads(result.stdout)["apiVersion"] == "trafficdirector/v1"
 
 
-def test_a_dry_run_speaks_of_the_service_and_not_of_the_machine_inside(fake: FakeDirector) -> None:
-    message = "StartRun would be done"
-    fake.answer(methods.START_SWITCHOVER, admin.StartSwitchoverResponse(message=message))
+def test_a_dry_run_says_what_the_director_would_do_in_words_and_in_json(
+    fake: FakeDirector,
+) -> None:
+    message = "chat would move from eu-west1 to eu-north1; loses at most 300 ms of writes"
+    fake.answer(methods.START_FAILOVER, admin.StartFailoverResponse(message=message))
+    ask = ("failover", "chat", *REASON, "--dry-run", "--endpoint", fake.address)
 
-    result = run("switchover", "chat", *REASON, "--dry-run", "--endpoint", fake.address)
-
-    assert result.stdout == "dry run: chat would move to the best region\n"
+    assert run(*ask).stdout == f"dry run: {message}\n"
+    assert json.loads(run(*ask, "-o", "json").stdout)["message"] == message
 
 
 def test_a_run_that_does_not_exist_is_not_said_to_go_on(fake: FakeDirector) -> None:
@@ -201,6 +203,24 @@ def test_a_drill_of_an_unknown_service_or_region_is_a_usage_error(fake: FakeDire
     )
     assert (region.exit_code, region.stdout) == (2, "")
     assert "chat has no site in 'mars' [REGION_NOT_FOUND]" in region.stderr
+
+
+@pytest.mark.parametrize(("how", "is_reduced"), [((), True), (("--how", "switchover"), False)])
+def test_a_drill_out_of_reach_of_any_process_says_that_it_only_switches_over(
+    fake: FakeDirector, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...], is_reduced: bool
+) -> None:
+    monkeypatch.setattr("director.dev.drill._GUARD_SECONDS", 0)
+    seen = a_status()
+    seen.services[0].active_run_id = "chat/6"  # a guard refuses, so nothing begins
+    fake.answer(methods.GET_STATUS, seen)
+
+    result = run("drill", "run", "chat", *how, "--endpoint", fake.address)
+
+    said = "no processes of this fleet are within reach"
+    reduced = f"switchover only: {said}; " if is_reduced else ""
+    assert result.exit_code == 3
+    assert result.stdout.splitlines()[0] == f"Drill chat   {reduced}switch over from eu-west1"
+    assert (f"{said}, so a planned switchover is drilled" in result.stderr) is is_reduced
 
 
 def test_an_endless_or_binary_file_has_one_fault(tmp_path: Path) -> None:

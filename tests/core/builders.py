@@ -312,8 +312,8 @@ class Watch:
     """The observations of replica ``d0``, taken in one by one at times the test chooses."""
 
     def __init__(self, topology: Topology | None = None, timing: Timing = DEFAULT_TIMING) -> None:
-        self.log = ObservationLog()
         self.topology = a_topology() if topology is None else topology
+        self.log = ObservationLog(self.topology)
         self.timing = timing
         self.domains = dict(DOMAINS)
         self._counter = 0

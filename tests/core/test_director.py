@@ -347,6 +347,18 @@ def test_a_request_is_only_checked_when_asked_to_validate() -> None:
     assert only(effects, Propose) == []
 
 
+def test_a_dry_run_of_a_move_names_the_region_the_loss_and_the_time() -> None:
+    world = a_settled_world()
+    move = MoveAsked(RunKind.FAILOVER, CHAT, None)
+    asked = Asked("r1", "maria", "power", move, validate_only=True)
+
+    effects = world.chief.director.receive(asked, now_ms=world.now_ms, wall_ms=0)
+
+    (answer,) = only(effects, Answer)
+    assert answer.reason is None
+    assert answer.message.startswith("chat would move from eu-north1 to us-east1; loses at most ")
+
+
 def test_a_refused_request_never_reaches_the_log() -> None:
     shell = an_owning_shell()
 

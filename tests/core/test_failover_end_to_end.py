@@ -47,6 +47,10 @@ def until_stage(world: World, stage: StageName) -> None:
     assert found, world.runs()
 
 
+def phase_notes(world: World) -> list[str]:
+    return [each.note for each in world.runs()[-1].ledger]
+
+
 def causes(world: World) -> list[str]:
     """What became of each run: its cause when it was taken back, its stage otherwise."""
     return [run.cause or run.stage for run in world.runs()]
@@ -154,7 +158,7 @@ def test_an_agent_that_ends_alone_is_unknown_and_its_group_moves_when_the_lease_
     assert 3_200 <= took_ms <= 5_500
     assert world.verdicts_seen(EU, began_ms) == [Verdict.UNKNOWN]
     world.run_for(3_000)
-    assert "confirmed: SILENT" in world.runs()[-1].notes
+    assert "confirmed: SILENT" in phase_notes(world)
     check_settled(world, US)
 
 
@@ -197,7 +201,7 @@ def test_a_service_that_fails_behind_a_beating_agent_moves_by_demotion_before_it
     assert took_ms <= 3_000
     world.run_for(3_000)
     assert world.verdicts_seen(EU, began_ms)[-1] is Verdict.DOWN
-    assert "eu-north1 confirmed that it stopped" in world.runs()[-1].notes
+    assert "eu-north1 confirmed that it stopped" in phase_notes(world)
     check_settled(world, US)
 
 
@@ -209,7 +213,7 @@ def test_a_service_that_its_own_agent_sees_fail_moves_by_demotion() -> None:
 
     assert took_ms <= 3_500
     world.run_for(3_000)
-    assert "confirmed: SELF_FAIL" in world.runs()[-1].notes
+    assert "confirmed: SELF_FAIL" in phase_notes(world)
     check_settled(world, US)
 
 
@@ -369,10 +373,9 @@ def test_a_switchover_demotes_first_and_loses_nothing() -> None:
     took_ms = until_writing(world, US)
     world.run_for(3_000)
 
-    run = world.runs()[-1]
     assert took_ms <= 3_000
     assert world.stages() == [StageName.DRAINING, *STAGES[1:]]
-    assert "eu-north1 confirmed that it stopped; us-east1 has every write" in run.notes
+    assert "eu-north1 confirmed that it stopped; us-east1 has every write" in phase_notes(world)
     check_settled(world, US)
 
 

@@ -1,6 +1,7 @@
 """How runs start, go through their stages and are taken back, as the machine applies them."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -188,11 +189,33 @@ def test_a_run_goes_through_its_stages_and_accounts_for_its_time() -> None:
     run = ledger.run(run_id)
     assert run.ledger == (
         Spent(Phase.DETECT, 1_500),
-        *(Spent(phase, 100) for phase in list(Phase)[1:]),
+        *(Spent(phase, 100, "because") for phase in list(Phase)[1:]),
     )
     # Suspected at 500, published at 2 400: what comes after is not recovery.
     assert (run.stage, run.measured_rto_ms) == (StageName.SETTLED, 1_900)
     assert ledger.state.settled_at_ms == ((CHAT, 2_500),)
+
+
+def test_each_phase_keeps_what_ended_it_and_detection_why_the_run_began() -> None:
+    ledger = an_owned_ledger()
+    begun = a_start(at_ms=2_000)
+    run_id = started(ledger, replace(begun, stamp=replace(begun.stamp, reason="SILENT")))
+    for (was, then), said in zip(pairwise(STAGES), "abcde", strict=True):
+        ledger.must(AdvanceRun(a_stamp(2_100), run_id, was, then, said))
+
+    run = ledger.run(run_id)
+    assert [(each.phase, each.note) for each in run.ledger] == list(
+        zip(Phase, ("SILENT", *"abcde"), strict=True)
+    )
+    assert run.notes == ()
+
+
+def test_a_run_taken_back_says_why_beside_its_ledger() -> None:
+    ledger = an_owned_ledger()
+    run_id = started(ledger)
+    ledger.must(AbortRun(a_stamp(), run_id, StageName.CONFIRMING, "EVIDENCE_LOST", "a beat came"))
+
+    assert ledger.run(run_id).notes == ("a beat came",)
 
 
 def test_the_grant_raises_the_epoch_and_routes_follow_only_when_published() -> None:

@@ -1,9 +1,17 @@
 """What is kept of the reports: order, replays, restarts, ages, and the lag of copies."""
 
-from director.core.ids import FencingToken
+from dataclasses import replace
+
+from director.core.commands import ApplyManifest
+from director.core.director import Director
+from director.core.ids import AgentId, FencingToken
+from director.core.inputs import Committed, Reported, Ticked
 from director.core.lag_log import LagSample
-from director.core.observations import Readings
-from director.routing.table import RegionId
+from director.core.observation_log import AGENTS_PER_REGION_MAX, ObservationLog
+from director.core.observations import Readings, RoundTrip
+from director.core.round_trips import RoundTrips
+from director.core.timing import DEFAULT_TIMING
+from director.routing.table import RegionId, ServiceId
 from tests.core.builders import (
     AP,
     CHAT,
@@ -11,13 +19,19 @@ from tests.core.builders import (
     D0,
     D1,
     D2,
+    DOMAINS,
     EU,
     US,
+    WEB,
     Watch,
     a_gate,
     a_peer_reading,
     a_report,
+    a_service,
     a_service_reading,
+    a_stamp,
+    a_topology,
+    an_active_active,
     says,
 )
 
@@ -184,6 +198,7 @@ def test_pods_that_were_replaced_long_ago_are_forgotten() -> None:
     watched = says(peers=[a_peer_reading(EU, True)])
     for number in range(20):
         watch.hear(US, watched, at_ms=60_000 * number, agent_id=f"pod-{number}")
+    watch.log.sweep(now_ms=60_000 * 19)
 
     # Ten minutes back from the nineteenth minute: pods 9 to 19.
     assert len(watch.log.agents_in(US)) == 11
@@ -193,3 +208,119 @@ def test_pods_that_were_replaced_long_ago_are_forgotten() -> None:
 
 def test_readings_without_anything_said_are_the_default() -> None:
     assert says() == Readings()
+
+
+def test_what_is_said_of_undeclared_services_leaves_nothing_behind() -> None:
+    watch = Watch()
+    stranger = ServiceId("stranger-0")
+    for number in range(500):
+        stranger = ServiceId(f"stranger-{number}")
+        said = says(
+            replace(a_service_reading(lag_ms=10), service_id=stranger),
+            peers=[a_peer_reading(EU, False, service_id=stranger)],
+        )
+        assert not watch.hear(US, said, at_ms=number), "no news: nobody asks about it"
+
+    assert watch.log.take_dirty() == set()
+    assert watch.log.self_reading((stranger, US), now_ms=500, fresh_ms=2_000) is None
+    assert watch.log.lag_samples((stranger, US)) == ()
+    assert watch.log._observers == {}
+    assert watch.log._lag._latest == {}
+    assert len(watch.log.agents[(US, AgentId("agent"))].early_lags) == 1
+
+
+def test_what_was_reported_before_the_documents_counts_as_soon_as_they_are_applied() -> None:
+    log = ObservationLog()
+    said = says(a_service_reading(False, lag_ms=40), peers=[a_peer_reading(EU, False)])
+    log.observe(a_report(US, said), now_ms=1_000)
+    assert log.self_reading((CHAT, US), now_ms=1_000, fresh_ms=2_000) is None
+    assert log.last_heard_ms(US) == 1_000, "its beats count"
+
+    log.know(a_topology())
+
+    assert log.self_reading((CHAT, US), now_ms=1_000, fresh_ms=2_000) == (False, 0)
+    assert [each.observer for each in log.peer_words(PAIR)] == [(US, "agent")]
+    assert [each.lag_ms for each in log.lag_samples((CHAT, US))] == [40]
+    assert log.take_dirty() == {PAIR, (CHAT, US)}
+
+
+def test_a_service_that_is_no_longer_declared_is_forgotten() -> None:
+    watch = Watch(a_topology(a_service(), an_active_active()))
+    watch.hear(US, says(a_service_reading(lag_ms=40), peers=[a_peer_reading(EU, False)]))
+    watch.log.keep_lag((CHAT, US), until_ms=10)
+
+    watch.log.know(a_topology(an_active_active(WEB)))
+
+    assert watch.log.take_dirty() == set()
+    assert list(watch.log.peer_words(PAIR)) == []
+    assert watch.log.lag_samples((CHAT, US)) == ()
+    assert watch.log._observers == {}
+
+
+def test_a_pair_that_nobody_watches_any_more_keeps_no_entry() -> None:
+    watch = Watch()
+    watched = says(peers=[a_peer_reading(EU, True), a_peer_reading(AP, True)])
+    watch.hear(US, watched)
+    watch.hear(US, says(peers=[a_peer_reading(AP, True)]))
+    assert set(watch.log._observers) == {(CHAT, AP)}
+
+    watch.log.observe(a_report(US, None, boot_id="next"), now_ms=1)
+
+    assert watch.log._observers == {}, "a new boot has said nothing yet"
+
+
+def test_a_region_that_is_full_takes_a_new_agent_only_for_one_that_fell_silent() -> None:
+    watch = Watch()
+    for number in range(AGENTS_PER_REGION_MAX):
+        watch.hear(EU, PASSES, at_ms=number, agent_id=f"pod-{number}")
+
+    watch.hear(EU, FAILS, at_ms=1_000, agent_id="one-more")
+    assert len(watch.log.agents_in(EU)) == AGENTS_PER_REGION_MAX
+    assert (EU, AgentId("one-more")) not in watch.log.agents
+    watch.hear(US, PASSES, at_ms=1_000, agent_id="elsewhere")
+    assert len(watch.log.agents_in(US)) == 1
+
+    watch.hear(EU, FAILS, at_ms=2_001, agent_id="one-more")
+
+    assert len(watch.log.agents_in(EU)) == AGENTS_PER_REGION_MAX
+    assert (EU, AgentId("one-more")) in watch.log.agents
+    assert (EU, AgentId("pod-0")) not in watch.log.agents, "unheard for longest"
+
+
+def test_a_director_forgets_an_agent_by_the_passing_of_time_alone() -> None:
+    director = Director(D0, DOMAINS[D0], DEFAULT_TIMING, DOMAINS)
+    director.receive(Committed(1, ApplyManifest(a_stamp(), a_topology())), now_ms=0)
+    director.receive(Reported(a_report(US, says(peers=[a_peer_reading(EU)]))), now_ms=100)
+    counts = []
+    for now_ms in (600_000, 620_000):
+        director.receive(Ticked(), now_ms=now_ms)
+        (count,) = (
+            each.agent_count
+            for each in director.region_views(now_ms=now_ms)
+            if each.region_id == US
+        )
+        counts.append(count)
+
+    assert counts == [1, 0]
+
+
+def test_a_director_hears_what_was_reported_before_its_first_documents() -> None:
+    director = Director(D0, DOMAINS[D0], DEFAULT_TIMING, DOMAINS)
+    director.receive(Reported(a_report(US, says(a_service_reading(lag_ms=40)))), now_ms=100)
+    director.receive(Committed(1, ApplyManifest(a_stamp(), a_topology())), now_ms=200)
+
+    (view,) = director.service_views(now_ms=300)
+
+    assert {each.region_id: each.lag_ms for each in view.sites}[US] == 40
+
+
+def test_round_trips_to_regions_that_nobody_declared_are_bounded() -> None:
+    round_trips = RoundTrips()
+    for number in range(10_100):
+        round_trips.observe(US, (RoundTrip(RegionId(f"r{number}"), 1_000),))
+    round_trips.observe(US, (RoundTrip(RegionId("r1"), 2_000),))
+
+    published = round_trips.published(now_ms=0)
+
+    assert len(published) == 10_000
+    assert (US, "r1", 2_000) in published

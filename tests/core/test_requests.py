@@ -13,6 +13,7 @@ from director.core.commands import (
     StageName,
     StartRun,
 )
+from director.core.failover import Bench
 from director.core.ids import AgentId, RunId
 from director.core.inputs import (
     AbortAsked,
@@ -25,7 +26,7 @@ from director.core.inputs import (
 )
 from director.core.lease import LeaseBook
 from director.core.reasons import Reason
-from director.core.requests import Decision, ask_digest, decide
+from director.core.requests import Decision, ask_digest, decide, preview
 from director.core.safety import Refusal
 from director.core.timing import DEFAULT_TIMING
 from director.core.topology import Automation
@@ -59,6 +60,18 @@ STAMP = replace(a_stamp(NOW_MS, "r1", "maria"), reason="maintenance")
 
 def ask(ledger: Ledger, wanted: Ask, lag_ms: dict[RegionId, int | None] | None = None) -> Decision:
     """Decide with every region well, copies 100 ms behind unless said otherwise."""
+    return decide(a_bench(ledger, lag_ms), wanted, STAMP)
+
+
+def previewed(ledger: Ledger, wanted: Ask, lag_ms: dict[RegionId, int | None] | None = None) -> str:
+    """Say what a dry run answers, on the same ground."""
+    decision = ask(ledger, wanted, lag_ms)
+    assert not isinstance(decision, Refusal), decision
+    return preview(a_bench(ledger, lag_ms), decision)
+
+
+def a_bench(ledger: Ledger, lag_ms: dict[RegionId, int | None] | None) -> Bench:
+    """Every region is well, copies are 100 ms behind unless said otherwise."""
     watch = Watch(ledger.state.topology)
     watch.replicas_report(NOW_MS)
     for at_ms in (NOW_MS - 2_000, NOW_MS):
@@ -72,7 +85,7 @@ def ask(ledger: Ledger, wanted: Ask, lag_ms: dict[RegionId, int | None] | None =
         token = ledger.token()
         leases.ask(LeaseAsked(EU, AgentId("agent"), CHAT_GROUP, token, 1, True, True))
         leases.passed(1, 1, ledger.state, now_ms=NOW_MS - 1_000)
-    return decide(watch.bench(ledger.state, leases, NOW_MS), wanted, STAMP)
+    return watch.bench(ledger.state, leases, NOW_MS)
 
 
 def reason(decision: Decision) -> Reason:
@@ -117,6 +130,40 @@ def test_a_failover_of_a_lost_home_counts_its_recovery_from_the_first_bad_sign()
     assert isinstance(decision, StartRun)
     # The last sample from before 18 500 covers up to 17 900; the lease ends at 23 181.
     assert (decision.suspected_at_ms, decision.loss_bound_ms) == (18_500, 23_181 - 17_900)
+
+
+def test_a_dry_run_names_the_region_the_loss_the_time_and_who_is_refused() -> None:
+    ledger = an_owned_ledger()
+    ledger.must(SetRegionDrained(a_stamp(), AP, drained=True))
+
+    # The lease of Europe ends for sure 3 181 ms from now; routes take 700 ms.
+    assert previewed(ledger, a_move(target=None)) == (
+        "chat would move from eu-north1 to us-east1; loses at most 100 ms of writes "
+        "(RPO 10000 ms); takes about 3881 ms (RTO 20000 ms); refused: ap-south1: DRAINED"
+    )
+    # A home that is well promises in a report (500 ms); then the copy catches up (100 ms).
+    assert previewed(ledger, a_move(RunKind.SWITCHOVER, None)) == (
+        "chat would move from eu-north1 to us-east1; loses nothing; takes about 1300 ms "
+        "(RTO 20000 ms); refused: ap-south1: DRAINED"
+    )
+
+
+def test_a_dry_run_counts_a_loss_as_a_reason_only_where_something_is_lost() -> None:
+    lag_ms: dict[RegionId, int | None] = {AP: 60_000}
+    failover = previewed(an_owned_ledger(), a_move(), lag_ms)
+    planned = previewed(an_owned_ledger(), a_move(RunKind.SWITCHOVER), lag_ms)
+
+    assert failover.endswith("; refused: ap-south1: RPO_EXCEEDED")
+    assert planned.endswith("; refused: none")
+
+
+def test_a_dry_run_does_not_promise_a_loss_or_a_time_that_is_not_known() -> None:
+    lag_ms: dict[RegionId, int | None] = {US: None}
+    failover = previewed(an_owned_ledger(), a_move(accept_loss_ms=1), lag_ms)
+    planned = previewed(an_owned_ledger(), a_move(RunKind.SWITCHOVER), lag_ms)
+
+    assert "; loses an unknown span of writes (RPO 10000 ms); " in failover
+    assert "; takes an unknown time (RTO 20000 ms); " in planned
 
 
 def test_a_target_left_open_is_the_best_candidate() -> None:

@@ -162,7 +162,7 @@ def hear_lag(
 
 
 def test_a_sample_covers_no_more_than_if_it_had_been_on_its_way_for_as_long_as_it_can() -> None:
-    log = ObservationLog()
+    log = Watch().log
     hear_lag(log, now_ms=10_000, transit_ms=1_540)
 
     (sample,) = log.lag_samples(PAIR)
@@ -172,7 +172,7 @@ def test_a_sample_covers_no_more_than_if_it_had_been_on_its_way_for_as_long_as_i
 
 
 def test_a_sample_counts_as_before_a_suspicion_only_if_it_surely_was() -> None:
-    log = ObservationLog()
+    log = Watch().log
     hear_lag(log, now_ms=10_000, transit_ms=1_540)
 
     samples = log.lag_samples(PAIR)
@@ -213,7 +213,7 @@ def test_the_loss_bound_grows_by_the_time_a_report_may_have_been_on_its_way() ->
 
 
 def test_a_replayed_report_is_no_new_sample() -> None:
-    log = ObservationLog()
+    log = Watch().log
     hear_lag(log, now_ms=10_000, transit_ms=20)
     hear_lag(log, now_ms=15_000, transit_ms=20)
 
@@ -221,7 +221,7 @@ def test_a_replayed_report_is_no_new_sample() -> None:
 
 
 def test_a_report_of_an_earlier_boot_is_no_new_sample() -> None:
-    log = ObservationLog()
+    log = Watch().log
     reading = says(a_service_reading(lag_ms=100))
     for boot_id, counter, now_ms in (("b1", 1, 1_000), ("b2", 1, 2_000), ("b1", 2, 9_000)):
         report = a_report(US, reading, boot_id=boot_id, counter=counter)
@@ -231,7 +231,7 @@ def test_a_report_of_an_earlier_boot_is_no_new_sample() -> None:
 
 
 def test_what_another_replica_relays_is_allowed_a_way_that_nobody_measured() -> None:
-    log = ObservationLog()
+    log = Watch().log
     hear_lag(log, now_ms=10_000, transit_ms=40, age_ms=60, is_direct=False)
 
     (sample,) = log.lag_samples(PAIR)
@@ -242,7 +242,7 @@ def test_what_another_replica_relays_is_allowed_a_way_that_nobody_measured() -> 
 
 
 def test_what_another_replica_relays_does_not_count_while_the_agent_is_heard_here() -> None:
-    log = ObservationLog()
+    log = Watch().log
     hear_lag(log, now_ms=10_000, transit_ms=40)
     hear_lag(log, now_ms=12_000, transit_ms=0, counter=2, lag_age_ms=0, is_direct=False)
     assert len(log.lag_samples(PAIR)) == 1
@@ -252,7 +252,7 @@ def test_what_another_replica_relays_does_not_count_while_the_agent_is_heard_her
 
 
 def test_a_sample_heard_here_is_taken_though_its_readings_came_by_a_relay_before() -> None:
-    log = ObservationLog()
+    log = Watch().log
     hear_lag(log, now_ms=10_000, transit_ms=None, is_direct=False)
     hear_lag(log, now_ms=10_300, transit_ms=350)
 

@@ -19,16 +19,19 @@ from director.core.commands import (
     SetRegionDrained,
 )
 from director.core.digest import digest
+from director.core.lease import LeaseBook
 from director.core.observations import RoundTrip
 from director.core.probes_plan import plan_probes
 from director.core.round_trips import RoundTrips
 from director.core.routes import Compiled, compile_table
 from director.core.state import State
+from director.core.status import service_view
 from director.core.timing import DEFAULT_TIMING
 from director.core.topology import HealthSpec, LinkSpec, ProbeSpec
 from director.routing.table import Override, RegionId, ServiceId, Verdict
 from tests.core.builders import (
     AP,
+    CHAT,
     EU,
     REGIONS,
     SA,
@@ -36,6 +39,7 @@ from tests.core.builders import (
     US,
     WEB,
     Ledger,
+    Watch,
     a_ledger,
     a_region,
     a_service,
@@ -71,6 +75,35 @@ def test_routes_carry_the_verdicts_overrides_drains_and_the_owner_with_its_token
     ]
     assert web.sites[0].override is Override.FORCE_UP
     assert (web.owner, web.generation, web.epoch) == (None, 0, 0)
+
+
+def test_status_shows_the_sites_that_routing_may_use() -> None:
+    ledger = an_owned_ledger(a_service(), an_active_active())
+    ledger.must(SetRegionDrained(a_stamp(), US, drained=True))
+    ledger.must(SetOverride(a_stamp(), CHAT, AP, Override.FORCE_DOWN))
+    ledger.must(a_verdict(Verdict.DOWN, AP, WEB))
+    leases = LeaseBook(DEFAULT_TIMING)
+    bench = Watch(ledger.state.topology).bench(ledger.state, leases, 0)
+
+    seen = {
+        service.service_id: {
+            site.region_id: site.serving for site in service_view(bench, service, None).sites
+        }
+        for service in ledger.state.topology.services
+    }
+
+    # Asia is forced down or DOWN, the United States are drained.
+    assert ledger.state.verdicts[WEB, AP].withheld == ""
+    assert seen == {
+        CHAT: {AP: False, EU: True, US: False},
+        WEB: {AP: False, EU: True, US: False},
+    }
+
+    ledger.must(a_verdict(Verdict.DOWN, EU, WEB))
+    web = next(each for each in ledger.state.topology.services if each.service_id == WEB)
+    view = service_view(replace(bench, state=ledger.state), web, None)
+    assert ledger.state.verdicts[WEB, EU].withheld == "NEVER_LAST"
+    assert {site.region_id: site.serving for site in view.sites} == {AP: False, EU: True, US: False}
 
 
 def test_a_group_without_an_owner_has_no_token_in_the_routes() -> None:

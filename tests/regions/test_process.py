@@ -133,6 +133,19 @@ def test_with_all_directors_gone_the_gate_closes_when_the_lease_ends(tmp_path: P
     asyncio.run(story())
 
 
+def test_an_agent_that_no_director_has_spoken_to_is_ready_closed_and_routes_nobody(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with answering(OK) as backend, running(a_config(tmp_path, backend)) as at:
+            assert (await http_get(at.http, "/readyz"))[0] == 200
+            assert (await http_get(at.http, "/gate/chat"))[0] == 423
+            status, refused = await http_get(at.http, "/resolve?service=chat")
+            assert (status, refused["reason"]) == (503, "UNAVAILABLE")
+
+    asyncio.run(story())
+
+
 def test_an_agent_that_lost_its_director_comes_back_to_it_by_itself(tmp_path: Path) -> None:
     async def story() -> None:
         director = FakeDirector()

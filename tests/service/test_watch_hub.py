@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from director.client.wire import apply_delta, only_services, table_from_proto
 from director.routing.table import RouteTable
 from director.service.errors import DirectorError, ShuttingDownError, UnavailableError
-from director.service.watch import RouteHub, Subscription, WatchTempo
+from director.service.watch import STEPS_KEPT_MAX, RouteHub, Subscription, WatchTempo
 from tests.support.route_tables import a_service, a_table, at_revision, route_tables
 from trafficdirector.routing.v1 import routing_pb2 as pb
 
@@ -333,5 +333,65 @@ def test_whatever_is_published_and_however_slowly_it_is_read_all_end_with_the_sa
         await asyncio.sleep(0)
 
         assert hub.is_all_sent
+
+    run(story)
+
+
+def test_names_of_no_service_share_one_step_and_leave_nothing_behind() -> None:
+    async def story() -> None:
+        hub = a_hub()
+        hub.publish(a_table(a_service("chat"), a_service("embed")))
+        watchers = [
+            Watcher(hub, Subscription(frozenset({"chat", f"stranger-{number}"})))
+            for number in range(300)
+        ]
+        for watcher in watchers:
+            await watcher.steps_taken(1)
+
+        assert len(hub._steps) == 1
+        assert watchers[0].table == only_services(hub.table or a_table(), frozenset({"chat"}))
+
+    run(story)
+
+
+def test_a_watcher_of_no_service_that_exists_gets_none_rather_than_all() -> None:
+    async def story() -> None:
+        hub = a_hub()
+        hub.publish(a_table(a_service("chat")))
+        watcher = Watcher(hub, Subscription(frozenset({"stranger"})))
+        await watcher.steps_taken(1)
+
+        assert watcher.table is not None
+        assert watcher.table.services == ()
+
+    run(story)
+
+
+def test_a_filtered_watcher_learns_that_its_service_was_removed() -> None:
+    async def story() -> None:
+        hub = a_hub()
+        hub.publish(a_table(a_service("chat"), a_service("embed"), a_service("vision")))
+        watcher = Watcher(hub, Subscription(frozenset({"chat", "embed"})))
+        await watcher.steps_taken(1)
+
+        hub.publish(a_table(a_service("embed"), a_service("vision"), revision=2))
+        await watcher.steps_taken(2)
+
+        assert watcher.table is not None
+        assert [each.service_id for each in watcher.table.services] == ["embed"]
+
+    run(story)
+
+
+def test_the_steps_kept_are_few_however_many_choices_there_are() -> None:
+    async def story() -> None:
+        hub = a_hub()
+        names = [f"service-{number:03}" for number in range(3 * STEPS_KEPT_MAX)]
+        hub.publish(a_table(*(a_service(each) for each in names)))
+        watchers = [Watcher(hub, Subscription(frozenset({each}))) for each in names]
+        for watcher in watchers:
+            await watcher.steps_taken(1)
+
+        assert len(hub._steps) == STEPS_KEPT_MAX
 
     run(story)

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from structlog.testing import capture_logs
 
 from director.client.channel import open_channel
 from director.client.resolver import error_info
@@ -549,9 +550,12 @@ def test_a_report_larger_than_64_kib_ends_the_stream() -> None:
         )
         error = await refused(reported(fleet, [hello(), large]))
         assert (error.code(), reason_of(error)) == (
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "INVALID_REQUEST",
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "QUOTA_EXCEEDED",
         )
+        info = error_info(error)
+        assert info is not None
+        assert dict(info.metadata) == {"bytes": str(large.ByteSize()), "bytesMax": "65536"}
 
     run(story, size=1)
 
@@ -559,13 +563,18 @@ def test_a_report_larger_than_64_kib_ends_the_stream() -> None:
 def test_a_message_of_10_mib_is_refused_and_the_replica_goes_on() -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.apply()
+        large = pb.ApplyManifestRequest(documents="x" * (10 << 20))
         error = await refused(
-            fleet.call(
-                "d0",
-                "admin.v1.FleetService/ApplyManifest",
-                pb.ApplyManifestRequest(documents="x" * (10 << 20)),
-                pb.ApplyManifestResponse,
-            )
+            fleet.call("d0", "admin.v1.FleetService/ApplyManifest", large, pb.ApplyManifestResponse)
+        )
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        info = error_info(error)
+        assert info is not None
+        assert info.reason == "QUOTA_EXCEEDED"
+        assert dict(info.metadata) == {"bytes": str(large.ByteSize()), "bytesMax": str(2 << 20)}
+        huge = pb.ApplyManifestRequest(documents="x" * (17 << 20))
+        error = await refused(
+            fleet.call("d0", "admin.v1.FleetService/ApplyManifest", huge, pb.ApplyManifestResponse)
         )
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "larger than max" in (error.details() or "")
@@ -840,5 +849,82 @@ def test_an_agent_that_sends_no_message_is_an_invalid_request() -> None:
             error = await refused(call.read())
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert reason_of(error) == "INVALID_REQUEST"
+
+    run(story, size=1)
+
+
+async def first_of(
+    fleet: Fleet, method: str, request: Any, *, timeout_s: float = 5
+) -> grpc.aio.AioRpcError:
+    """Return how a stream of answers that has none ends."""
+    async with open_channel(fleet.addresses["d0"]) as channel:
+        call: Any = channel.unary_stream(
+            f"/trafficdirector.{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+        )
+        return await refused(call(request, timeout=timeout_s).read())
+
+
+def test_following_a_service_that_does_not_exist_is_refused_at_once() -> None:
+    async def story(fleet: Fleet) -> None:
+        await fleet.apply()
+        error = await first_of(
+            fleet,
+            "admin.v1.FailoverService/WatchFailover",
+            pb.WatchFailoverRequest(service_id="nope"),
+        )
+        assert reason_of(error) == "SERVICE_NOT_FOUND"
+        assert "there are: chat, embed" in (error.details() or "")
+
+    run(story, size=1)
+
+
+def test_followers_of_failovers_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("director.service.replica.FOLLOWERS_MAX", 0)
+
+    async def story(fleet: Fleet) -> None:
+        await fleet.apply()
+        error = await first_of(
+            fleet,
+            "admin.v1.FailoverService/WatchFailover",
+            pb.WatchFailoverRequest(service_id="chat"),
+        )
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert reason_of(error) == "QUOTA_EXCEEDED"
+
+    run(story, size=1)
+
+
+def test_watching_a_name_that_can_be_none_is_an_invalid_request() -> None:
+    async def story(fleet: Fleet) -> None:
+        error = await first_of(
+            fleet,
+            "routing.v1.RoutingService/WatchRoutes",
+            routing_pb2.WatchRoutesRequest(service_ids=["chat", "x" * 64]),
+        )
+        assert reason_of(error) == "INVALID_REQUEST"
+        assert "a name of 64 characters" in (error.details() or "")
+
+    run(story, size=1)
+
+
+def test_an_agent_that_guards_what_nobody_declared_is_logged_once() -> None:
+    async def story(fleet: Fleet) -> None:
+        with capture_logs() as logs:
+            early = ScriptedAgent(fleet, "eu-west1", ["chat", "early"])
+            early.start()
+            await eventually(lambda: len(fleet.running["d0"].replica.links) == 1)
+            assert not [each for each in logs if each["event"] == "agent_guards_unknown_service"]
+            await fleet.apply()
+
+            wrong = ScriptedAgent(fleet, "eu-north1", ["chat", "nope"])
+            wrong.start()
+            await eventually(lambda: len(fleet.running["d0"].replica.links) == 2)
+            warned = [each for each in logs if each["event"] == "agent_guards_unknown_service"]
+            assert [
+                (each["log_level"], each["region_id"], each["service_ids"]) for each in warned
+            ] == [("warning", "eu-north1", ["nope"])]
+        await early.kill()
+        await wrong.kill()
 
     run(story, size=1)

@@ -143,7 +143,7 @@ class ServiceStatus(_message.Message):
     def __init__(self, service_id: _Optional[str] = ..., mode: _Optional[str] = ..., owner_region_id: _Optional[str] = ..., serving_region_id: _Optional[str] = ..., generation: _Optional[int] = ..., epoch: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[SiteStatus, _Mapping]]] = ..., rto_ms: _Optional[int] = ..., rpo_ms: _Optional[int] = ..., predicted_rto_ms: _Optional[int] = ..., automation: _Optional[str] = ..., automation_note: _Optional[str] = ..., active_run_id: _Optional[str] = ...) -> None: ...
 
 class SiteStatus(_message.Message):
-    __slots__ = ("region_id", "priority", "verdict", "reason", "withheld", "override", "loss_bound_ms", "lag_ms", "ineligibility", "gate_open")
+    __slots__ = ("region_id", "priority", "verdict", "reason", "withheld", "override", "loss_bound_ms", "lag_ms", "ineligibility", "gate_open", "serving")
     REGION_ID_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
@@ -154,6 +154,7 @@ class SiteStatus(_message.Message):
     LAG_MS_FIELD_NUMBER: _ClassVar[int]
     INELIGIBILITY_FIELD_NUMBER: _ClassVar[int]
     GATE_OPEN_FIELD_NUMBER: _ClassVar[int]
+    SERVING_FIELD_NUMBER: _ClassVar[int]
     region_id: str
     priority: int
     verdict: str
@@ -164,7 +165,8 @@ class SiteStatus(_message.Message):
     lag_ms: int
     ineligibility: str
     gate_open: bool
-    def __init__(self, region_id: _Optional[str] = ..., priority: _Optional[int] = ..., verdict: _Optional[str] = ..., reason: _Optional[str] = ..., withheld: _Optional[str] = ..., override: _Optional[str] = ..., loss_bound_ms: _Optional[int] = ..., lag_ms: _Optional[int] = ..., ineligibility: _Optional[str] = ..., gate_open: bool = ...) -> None: ...
+    serving: bool
+    def __init__(self, region_id: _Optional[str] = ..., priority: _Optional[int] = ..., verdict: _Optional[str] = ..., reason: _Optional[str] = ..., withheld: _Optional[str] = ..., override: _Optional[str] = ..., loss_bound_ms: _Optional[int] = ..., lag_ms: _Optional[int] = ..., ineligibility: _Optional[str] = ..., gate_open: bool = ..., serving: bool = ...) -> None: ...
 
 class RegionStatus(_message.Message):
     __slots__ = ("region_id", "drained", "agent_count", "heard_age_ms", "jurisdiction")
@@ -259,12 +261,14 @@ class StartSwitchoverResponse(_message.Message):
     def __init__(self, failover_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class PhaseTime(_message.Message):
-    __slots__ = ("phase", "spent_ms")
+    __slots__ = ("phase", "spent_ms", "note")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     SPENT_MS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     phase: str
     spent_ms: int
-    def __init__(self, phase: _Optional[str] = ..., spent_ms: _Optional[int] = ...) -> None: ...
+    note: str
+    def __init__(self, phase: _Optional[str] = ..., spent_ms: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("vantage", "finding", "age_ms")

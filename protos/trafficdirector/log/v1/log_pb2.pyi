@@ -393,12 +393,14 @@ class Group(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., service_id: _Optional[str] = ..., epoch: _Optional[int] = ..., home: _Optional[str] = ..., serving: _Optional[str] = ..., granted_index: _Optional[int] = ..., granted_at_ms: _Optional[int] = ...) -> None: ...
 
 class Spent(_message.Message):
-    __slots__ = ("phase", "ms")
+    __slots__ = ("phase", "ms", "note")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     MS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     phase: str
     ms: int
-    def __init__(self, phase: _Optional[str] = ..., ms: _Optional[int] = ...) -> None: ...
+    note: str
+    def __init__(self, phase: _Optional[str] = ..., ms: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
     __slots__ = ("run_id", "kind", "group_id", "service_id", "source", "target", "source_epoch", "stage", "automatic", "started_at_ms", "suspected_at_ms", "stage_at_ms", "rto_ms", "rpo_ms", "loss_bound_ms", "accept_loss_ms", "ledger", "measured_rto_ms", "cause", "actor", "reason", "request_id", "started_wall_ms", "ended_wall_ms", "index", "evidence", "notes")
