@@ -139,7 +139,10 @@ def test_what_a_running_fleet_suggests_works_and_nothing_outlives_a_killed_super
             answers.append(done.stdout)
         # The last one is a drill, with its verdict.
         assert "PASS" in answers[-1].splitlines()
-        refused = _run(folder, "drill", "run", "chat", "--lose", "ap-south1")
+        nowhere = _run(folder, "drill", "run", "chat", "--lose", "ap-south1")
+        assert nowhere.returncode == 2, nowhere.stdout + nowhere.stderr
+        assert "it has: eu-north1, eu-west1, us-east1" in nowhere.stderr
+        refused = _run(folder, "drill", "run", "chat", "--lose", "us-east1")
         assert refused.returncode == 3, refused.stdout + refused.stderr
         assert "moves nothing" in refused.stdout
     finally:
