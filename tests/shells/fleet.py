@@ -150,12 +150,14 @@ class Fleet:
         )
         return response
 
-    async def apply(self, replica_id: str = "d0") -> admin_pb2.ApplyManifestResponse:
-        """Apply the manifest above."""
+    async def apply(
+        self, replica_id: str = "d0", *, documents: str = MANIFEST
+    ) -> admin_pb2.ApplyManifestResponse:
+        """Apply the manifest above, or another."""
         response: admin_pb2.ApplyManifestResponse = await self.call(
             replica_id,
             "admin.v1.FleetService/ApplyManifest",
-            admin_pb2.ApplyManifestRequest(documents=MANIFEST, source_name="test.yaml"),
+            admin_pb2.ApplyManifestRequest(documents=documents, source_name="test.yaml"),
             admin_pb2.ApplyManifestResponse,
         )
         return response
