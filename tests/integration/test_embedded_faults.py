@@ -351,11 +351,12 @@ def test_a_slow_application_is_given_everything_and_holds_up_nobody() -> None:
 
         for _ in range(10):
             await asyncio.gather(
-                *(leader.propose(b"%d" % n + b"." * 500, term=term) for n in range(100))
+                *(leader.propose(b"%d" % n + b"." * 20_000, term=term) for n in range(100))
             )
         index = leader.standing().commit_index
         await eventually(lambda: slow.standing().commit_index >= index, "replication")
-        # 16 KiB may be on their way to it; the rest waits in its log.
+        # 16 KiB and one batch, of 8 MiB at most, may be on their way to it; the rest of the 20 MB
+        # waits in its log.
         assert slow.standing().applied_index < index
 
         seen = []
