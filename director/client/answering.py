@@ -102,8 +102,9 @@ class Answerer:
         return encoded + suffix
 
     def _decided(self, request: pb.ResolveRequest, asked: tuple[str, str, str]) -> bytes:
-        """Decide for a client without a session, and remember it by its address."""
-        resolution = self._resolution(request)
+        """Decide for a client without a session, and remember it if its place alone decided."""
+        placed = self._by_place(request)
+        resolution = self._by_query(request) if placed is None else placed
         if isinstance(resolution, Refusal):
             raise refused(resolution)
         key = (resolution.service_id, resolution.region_id, resolution.reason)
@@ -111,17 +112,11 @@ class Answerer:
         if encoded is None:
             encoded = answer_to_proto(resolution).SerializeToString()
             self._encoded[key] = encoded
-        # Without an address there are coordinates, a region or nothing; and where chance decides,
-        # the next one asked may go elsewhere.
-        if asked[1] and asked[0] not in self._spread_ids and self._is_placed(asked[1]):
+        if placed is not None:
             if len(self._recent) >= _RECENT_MAX:
                 self._recent.clear()
             self._recent[asked] = encoded
         return encoded
-
-    def _is_placed(self, address: str) -> bool:
-        """Whether the address has a place; a client without one is spread by chance."""
-        return self._places is not None and self._places.lookup(address) is not None
 
     def _for_session(self, request: pb.ResolveRequest) -> bytes:
         """Decide for a session: the order of the endpoints is its own."""
@@ -212,26 +207,37 @@ class Answerer:
         return response
 
     def _resolution(self, request: pb.ResolveRequest) -> Resolution:
+        placed = self._by_place(request)
+        return self._by_query(request) if placed is None else placed
+
+    def _by_place(self, request: pb.ResolveRequest) -> Resolution | None:
+        """Decide by the place of the client's address, the fast path; None where more decides.
+
+        That is a session, chance, a position of another kind, or an address without a place. A
+        name or address that is too long is left to the checks of the other path.
+        """
         compiled = self._table()
+        service_id, address = request.service_id, request.address
+        subject = request.subject_jurisdiction
         if (
-            self._places is not None
-            and request.WhichOneof("position") == "address"
-            and not request.session_id
+            self._places is None
+            or not address
+            or request.session_id
+            or service_id in self._spread_ids
+            or not 0 < len(service_id) <= NAME_CHARS_MAX
+            or len(address) > ADDRESS_CHARS_MAX
+            or len(subject) > NAME_CHARS_MAX
         ):
-            service_id = request.service_id
-            address = request.address
-            subject = request.subject_jurisdiction
-            if (
-                service_id not in self._spread_ids
-                and 0 < len(service_id) <= NAME_CHARS_MAX
-                and len(address) <= ADDRESS_CHARS_MAX
-                and len(subject) <= NAME_CHARS_MAX
-                and (place := self._places.lookup(address)) is not None
-            ):
-                return compiled.resolve_place(
-                    ServiceId(service_id), place.place_key, place.location, subject
-                )
-        return compiled.resolve(self._query(request))
+            return None
+        place = self._places.lookup(address)
+        if place is None:
+            return None
+        return compiled.resolve_place(
+            ServiceId(service_id), place.place_key, place.location, subject
+        )
+
+    def _by_query(self, request: pb.ResolveRequest) -> Resolution:
+        return self._table().resolve(self._query(request))
 
     def _query(self, request: pb.ResolveRequest) -> Query:
         return query_from_request(

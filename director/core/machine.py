@@ -33,6 +33,7 @@ from director.core.events import (
     VerdictsRecorded,
 )
 from director.core.reasons import Reason
+from director.core.refusals import reject
 from director.core.safety import (
     VELOCITY_WINDOW_MS,
     Refusal,
@@ -92,18 +93,6 @@ def _dispatch(state: State, index: int, command: Command) -> Applied:  # noqa: P
             return _set_override(state, index, command)
         case _:
             assert_never(command)
-
-
-def reject(state: State, index: int, command: Command, refusal: Refusal) -> Applied:
-    """Return the state as it is, with the reason why ``command`` changed nothing."""
-    return state, Rejected(
-        index,
-        type(command).__name__,
-        refusal.reason,
-        refusal.message,
-        refusal.metadata,
-        command.stamp.request_id,
-    )
 
 
 def repetition(state: State, stamp: Stamp) -> Repeated | Refusal | None:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from director.core.commands import ApplyManifest
-from director.core.events import Event, ManifestApplied, Rejected
+from director.core.events import Event, ManifestApplied
 from director.core.ids import GroupId
 from director.core.reasons import Reason
+from director.core.refusals import reject
 from director.core.safety import Refusal, Rule, removal_refusal
 from director.core.state import Group, State
 from director.core.topology import Topology
@@ -16,14 +17,7 @@ def apply_manifest(state: State, index: int, command: ApplyManifest) -> tuple[St
     """Replace the topology, all or nothing."""
     refusal = manifest_refusal(state, command)
     if refusal is not None:
-        return state, Rejected(
-            index,
-            type(command).__name__,
-            refusal.reason,
-            refusal.message,
-            refusal.metadata,
-            command.stamp.request_id,
-        )
+        return reject(state, index, command, refusal)
     groups, retired = _groups_after(state, command.topology)
     state = replace(
         _with_topology(state, command.topology),

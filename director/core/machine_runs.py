@@ -5,7 +5,6 @@ from dataclasses import replace
 from director.core.commands import (
     AbortRun,
     AdvanceRun,
-    Command,
     GrantOwnership,
     RunKind,
     StageName,
@@ -14,13 +13,13 @@ from director.core.commands import (
 from director.core.events import (
     Event,
     OwnershipGranted,
-    Rejected,
     RunAborted,
     RunAdvanced,
     RunStarted,
 )
 from director.core.ids import FencingToken, RunId
 from director.core.reasons import Reason
+from director.core.refusals import reject
 from director.core.safety import Refusal, start_refusal
 from director.core.state import RUNS_KEPT_MAX, Group, Phase, Run, Spent, State
 from director.routing.table import Override, RegionId, ServiceId, Verdict
@@ -49,14 +48,14 @@ def grant_ownership(state: State, index: int, command: GrantOwnership) -> tuple[
     group = state.group(command.group_id)
     service = None if group is None else state.topology.service(group.service_id)
     if group is None or service is None or service.site(command.home) is None:
-        return _reject(
+        return reject(
             state,
             index,
             command,
             Refusal(Reason.SERVICE_NOT_FOUND, f"{command.group_id} has no site in {command.home}"),
         )
     if group.home is not None or group.epoch != command.expected_epoch:
-        return _reject(
+        return reject(
             state,
             index,
             command,
@@ -76,7 +75,7 @@ def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event
     """Begin a run, if every rule allows it at this moment."""
     refusal = start_refusal(state, command)
     if refusal is not None:
-        return _reject(state, index, command, refusal)
+        return reject(state, index, command, refusal)
     group = state.group(command.group_id)
     assert group is not None, "start_refusal looked it up"
     assert group.home is not None, "start_refusal looked it up"
@@ -133,10 +132,10 @@ def advance_run(state: State, index: int, command: AdvanceRun) -> tuple[State, E
     run = state.run(command.run_id)
     refusal = _stage_refusal(run, command.run_id, command.expected_stage)
     if refusal is not None or run is None:
-        return _reject(state, index, command, refusal or _no_run(command.run_id))
+        return reject(state, index, command, refusal or _no_run(command.run_id))
     following, phase = _NEXT[run.stage]
     if command.stage is not following:
-        return _reject(
+        return reject(
             state,
             index,
             command,
@@ -148,7 +147,7 @@ def advance_run(state: State, index: int, command: AdvanceRun) -> tuple[State, E
     if command.stage is StageName.PROMOTING:
         refusal = _grant_refusal(state, run, group)
         if refusal is not None:
-            return _reject(state, index, command, refusal)
+            return reject(state, index, command, refusal)
         group = _granted(group, run.target, index, state.now_ms)
         token = state.token(group)
     elif command.stage is StageName.PUBLISHING:
@@ -201,10 +200,10 @@ def abort_run(state: State, index: int, command: AbortRun) -> tuple[State, Event
     run = state.run(command.run_id)
     refusal = _stage_refusal(run, command.run_id, command.expected_stage)
     if refusal is not None or run is None:
-        return _reject(state, index, command, refusal or _no_run(command.run_id))
+        return reject(state, index, command, refusal or _no_run(command.run_id))
     refusal = abort_refusal(run)
     if refusal is not None:
-        return _reject(state, index, command, refusal)
+        return reject(state, index, command, refusal)
     token: FencingToken | None = None
     group = state.group(run.group_id)
     assert group is not None, "a manifest cannot take the group of an active run away"
@@ -226,17 +225,6 @@ def abort_run(state: State, index: int, command: AbortRun) -> tuple[State, Event
     )
     state = _with_run(_with_group(state, group, index), ended)
     return state, RunAborted(index, run.run_id, command.cause, token, command.stamp.request_id)
-
-
-def _reject(state: State, index: int, command: Command, refusal: Refusal) -> tuple[State, Event]:
-    return state, Rejected(
-        index,
-        type(command).__name__,
-        refusal.reason,
-        refusal.message,
-        refusal.metadata,
-        command.stamp.request_id,
-    )
 
 
 def _no_run(run_id: RunId) -> Refusal:
