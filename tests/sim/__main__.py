@@ -13,7 +13,8 @@ import click
 
 from tests.sim.mutations import BUGS, put_in, seeds_to_find
 from tests.sim.options import STAGES, Options
-from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover, Outcome
+from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover
+from tests.sim.scenarios.story import Outcome
 
 _PROGRESS_EVERY = 25
 

@@ -174,3 +174,22 @@ class Cluster:
         pairs = [*product(near, far)] if outward else []
         pairs += product(far, near) if inward else ()
         self.world.network.cut(name, pairs, planes)
+
+    def heal(self) -> None:
+        """End every fault: mend the network, start and resume whatever stands still."""
+        self.world.network.heal()
+        for replica in self.replicas.values():
+            if not replica.process.is_up:
+                replica.start()
+            elif replica.process.is_paused:
+                replica.process.resume()
+        for region in self.regions.values():
+            region.service.is_healthy = True
+            for process, start in (
+                (region.service.process, region.service.start),
+                (region.process, region.start),
+            ):
+                if not process.is_up:
+                    start()
+                elif process.is_paused:
+                    process.resume()

@@ -14,7 +14,8 @@ from director.core import director, failover_run, lease, machine_runs
 from director.core.commands import StageName
 from regions.core import autonomy, fence
 from tests.sim.options import LeaderLoss, Options, RegionLoss
-from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover, NotSettledError
+from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover
+from tests.sim.scenarios.story import NotSettledError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.sim.options import STAGES, LeaderLoss, Options
-from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover, Outcome, run_seed
+from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover, run_seed
+from tests.sim.scenarios.story import Outcome
 
 SEEDS_PER_TEST = 10
 

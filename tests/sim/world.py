@@ -1,8 +1,9 @@
 """What every part of the simulated fleet shares."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tests.sim.catalogue import Coverage
 from tests.sim.checkers.watch import Watch
 from tests.sim.network import Network
 from tests.sim.options import Options
@@ -18,6 +19,7 @@ class World:
     trace: Trace
     network: Network
     watch: Watch
+    coverage: Coverage = field(default_factory=Coverage)
 
     @property
     def rng(self) -> random.Random:

@@ -7,50 +7,21 @@ quorum on purpose.
 
 from dataclasses import dataclass
 
-from director.core.digest import digest
 from director.core.state import State
-from tests.sim.cluster import Cluster
 from tests.sim.network import ALL_PLANES, Plane
 from tests.sim.options import LeaderLoss, Options, RegionLoss
 from tests.sim.region import Region
 from tests.sim.replica import Replica
-from tests.sim.scenarios.settled import missing
+from tests.sim.scenarios.story import CONVERGE_MS_MAX, LOOK_EVERY_MS, SETTLE_MS_MAX, Outcome, Story
 
-SETTLE_MS_MAX = 30_000
 # If the failover never gets that far, the leader is lost all the same.
 STAGE_WAIT_MS_MAX = 16_000
-# Two keepalives, the longest back-off, an election, two runs with a lease each, and a cooldown.
-CONVERGE_MS_MAX = 60_000
 # What was decided before the quorum was lost has reached everybody it can reach by then.
 FREEZE_AFTER_MS = 1_500
 # By then whatever was on its way to a stalled agent has arrived, and waits for it.
 CUT_AFTER_MS = 500
-_LOOK_EVERY_MS = 100
 _WITH_HOME = (LeaderLoss.ISOLATED_WITH_HOME, LeaderLoss.PAUSED_WITH_HOME)
 _PAUSES = (LeaderLoss.PAUSED, LeaderLoss.PAUSED_WITH_HOME)
-
-
-class NotSettledError(AssertionError):
-    """The fleet did not settle within the bound."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one seed came to."""
-
-    options: Options
-    stage_hit: str = ""
-    """The stage of the run when the leader was lost; "" if there was no run."""
-    handovers: int = 0
-    writes: int = 0
-    terms: int = 0
-    compared_states: int = 0
-    frozen_ms: int = 0
-    """For how long it was watched that nothing commits without a quorum (A8)."""
-    converge_ms: int = 0
-    simulated_ms: int = 0
-    events: int = 0
-    digest: str = ""
 
 
 @dataclass(slots=True)
@@ -65,67 +36,32 @@ class _Strike:
     """The director that shares the region's fate."""
 
 
-class LeaderLostDuringFailover:
+class LeaderLostDuringFailover(Story):
     """One seed of it."""
 
     def __init__(self, options: Options) -> None:
-        self.cluster = Cluster(options)
-        self.outcome = Outcome(options)
-        self._options = options
-        self._world = self.cluster.world
+        super().__init__(options)
         self._strike = _Strike()
         self._home = ""
-        self._world.watch.on_applied.append(self._see_applied)
+        self.world.watch.on_applied.append(self._see_applied)
 
     def run(self) -> Outcome:
         """Play it. Raises AssertionError, from a checker or because the fleet did not settle."""
         self.cluster.start()
-        self._until_settled(SETTLE_MS_MAX, "at the start")
-        self._advance(self._options.calm_ms)
+        self.until_settled(SETTLE_MS_MAX, "at the start")
+        self.advance(self.options.calm_ms)
         self._lose_region()
         self._await_stage()
         self._sit_out_loss()
         self._restore_leader()
-        left_ms = self._options.region_lost_ms - self._options.leader_lost_ms
-        self._advance(max(0, left_ms))
-        self._heal()
-        healed_ms = self._world.now_ms
-        self._until_settled(CONVERGE_MS_MAX, "after everything healed")
-        self._finish(healed_ms)
+        left_ms = self.options.region_lost_ms - self.options.leader_lost_ms
+        self.advance(max(0, left_ms))
+        self._strike.is_armed = False
+        self.heal()
+        healed_ms = self.world.now_ms
+        self.until_settled(CONVERGE_MS_MAX, "after everything healed")
+        self.finish(healed_ms)
         return self.outcome
-
-    def _finish(self, healed_ms: int) -> None:
-        world, outcome = self._world, self.outcome
-        outcome.converge_ms = world.now_ms - healed_ms
-        # Settled is not a moment between two faults: it lasts.
-        self._advance(1_000)
-        lacking = missing(self.cluster)
-        if lacking.startswith(("routes", "gates", "nobody")):
-            raise NotSettledError(f"settled, and then: {lacking}")
-        digests: dict[int, str] = {}
-        for replica in self.cluster.replicas.values():
-            state = replica.director.state
-            first = digests.setdefault(state.applied_index, digest(state))
-            assert first == digest(state), f"equal index {state.applied_index}, different digest"
-        outcome.handovers = world.watch.one_owner.handover_count
-        outcome.writes = world.watch.writes.count
-        outcome.terms = len(world.watch.leaders.leader_by_term)
-        outcome.compared_states = world.watch.same_state.compared_count
-        outcome.simulated_ms = world.now_ms
-        outcome.events = world.schedule.event_count
-        outcome.digest = world.trace.digest()
-
-    # -- time --------------------------------------------------------------------------------------
-
-    def _advance(self, ms: int) -> None:
-        self._world.schedule.run_until(self._world.now_ms + ms)
-
-    def _until_settled(self, within_ms: int, when: str) -> None:
-        end_ms = self._world.now_ms + within_ms
-        while lacking := missing(self.cluster):
-            if self._world.now_ms >= end_ms:
-                raise NotSettledError(f"not settled {within_ms} ms {when}: {lacking}")
-            self._advance(_LOOK_EVERY_MS)
 
     # -- the region --------------------------------------------------------------------------------
 
@@ -133,21 +69,21 @@ class LeaderLostDuringFailover:
         home = self.cluster.home()
         assert home is not None, "a settled fleet has an owner"
         self._home = home
-        self._world.trace.note(f"region {home} is lost: {self._options.region_loss}")
+        self.world.trace.note(f"region {home} is lost: {self.options.region_loss}")
         self._strike.is_armed = True
         self._hit_region()
         director = self.cluster.director_in(home)
-        if director is not None and self._options.takes_director:
+        if director is not None and self.options.takes_director:
             self._hit_director(director)
 
     def _hit_region(self) -> None:
         region, side = self.cluster.regions[self._home], {self._home}
-        match self._options.region_loss:
+        match self.options.region_loss:
             case RegionLoss.KILLED:
                 region.kill()
                 region.service.process.kill()
             case RegionLoss.DARK:
-                self._world.network.darken(self._home)
+                self.world.network.darken(self._home)
                 region.kill()
                 region.service.process.kill()
             case RegionLoss.PAUSED:
@@ -178,20 +114,20 @@ class LeaderLostDuringFailover:
             if region.process.is_paused and region.process.incarnation == incarnation:
                 region.process.resume()
 
-        self._world.schedule.after(CUT_AFTER_MS, cut_off)
-        self._world.schedule.after(self._options.stall_ms, go_on)
+        self.world.schedule.after(CUT_AFTER_MS, cut_off)
+        self.world.schedule.after(self.options.stall_ms, go_on)
 
     def _hit_director(self, director: Replica) -> None:
         host = director.process.host
-        match self._options.region_loss:
+        match self.options.region_loss:
             case RegionLoss.KILLED:
                 director.kill()
             case RegionLoss.DARK:
-                self._world.network.darken(host)
+                self.world.network.darken(host)
                 director.kill()
             case RegionLoss.PAUSED:
                 director.process.pause()
-                self._world.network.watch_blocked()
+                self.world.network.watch_blocked()
             case RegionLoss.CUT_OFF:
                 # The region and its director still have each other.
                 side = {host, self._home}
@@ -205,8 +141,8 @@ class LeaderLostDuringFailover:
         director, self._strike.taken = self._strike.taken, None
         if director is None:
             return
-        self._world.network.lighten(director.process.host)
-        if self._options.region_loss is RegionLoss.CUT_OFF:
+        self.world.network.lighten(director.process.host)
+        if self.options.region_loss is RegionLoss.CUT_OFF:
             side = {self._home}
             self.cluster.cut("region", side, ALL_PLANES, outward=True, inward=True)
         if not director.process.is_up:
@@ -221,14 +157,14 @@ class LeaderLostDuringFailover:
         if not self._strike.is_armed:
             return
         run = next((each for each in state.runs if each.is_active), None)
-        if run is not None and run.stage is self._options.stage:
+        if run is not None and run.stage is self.options.stage:
             self._strike.is_armed = False
-            self._world.schedule.after(self._options.strike_delay_ms, self._lose_leader)
+            self.world.schedule.after(self.options.strike_delay_ms, self._lose_leader)
 
     def _await_stage(self) -> None:
-        end_ms = self._world.now_ms + STAGE_WAIT_MS_MAX
-        while not self._strike.is_due and self._world.now_ms < end_ms:
-            self._advance(_LOOK_EVERY_MS)
+        end_ms = self.world.now_ms + STAGE_WAIT_MS_MAX
+        while not self._strike.is_due and self.world.now_ms < end_ms:
+            self.advance(LOOK_EVERY_MS)
         if not self._strike.is_due:
             self._strike.is_armed = False
             self._lose_leader()
@@ -241,22 +177,22 @@ class LeaderLostDuringFailover:
         run = self.cluster.active_run()
         self.outcome.stage_hit = "" if run is None else str(run.stage)
         self._strike.leader = leader
-        if not self._options.loses_quorum:
+        if not self.options.loses_quorum:
             self._return_director()
-        self._world.trace.note(
-            f"leader {leader.replica_id} is lost: {self._options.leader_loss}, the run is "
+        self.world.trace.note(
+            f"leader {leader.replica_id} is lost: {self.options.leader_loss}, the run is "
             f"{self.outcome.stage_hit or 'none'}"
         )
         self._hit_leader(leader)
-        if self._options.loses_quorum:
+        if self.options.loses_quorum:
             self._lose_another(leader)
-        if self._options.loses_target and run is not None:
+        if self.options.loses_target and run is not None:
             target = self.cluster.regions[run.target]
             if target.process.is_up:
                 target.kill()
 
     def _hit_leader(self, leader: Replica) -> None:
-        loss = self._options.leader_loss
+        loss = self.options.leader_loss
         side = {leader.process.host}
         if loss in _WITH_HOME:
             side.add(self._home)
@@ -264,13 +200,13 @@ class LeaderLostDuringFailover:
         inward = loss in (LeaderLoss.ISOLATED, LeaderLoss.DEAFENED, *_WITH_HOME)
         if outward or inward:
             if loss in _WITH_HOME:
-                self._world.network.mend("region")
+                self.world.network.mend("region")
             self.cluster.cut("leader", side, ALL_PLANES, outward=outward, inward=inward)
         if loss is LeaderLoss.KILLED:
             leader.kill()
         if loss in _PAUSES:
             leader.process.pause()
-            self._world.network.watch_blocked()
+            self.world.network.watch_blocked()
 
     def _lose_another(self, leader: Replica) -> None:
         others = [
@@ -279,18 +215,18 @@ class LeaderLostDuringFailover:
             if each is not leader and each.process.is_up and not each.process.is_paused
         ]
         if others:
-            self._strike.also = self._world.rng.choice(others)
+            self._strike.also = self.world.rng.choice(others)
             self._strike.also.kill()
 
     def _sit_out_loss(self) -> None:
         """Let the leader be lost for its time. Without a quorum nothing may commit (A8)."""
-        lost_ms = self._options.leader_lost_ms
+        lost_ms = self.options.leader_lost_ms
         if self._strike.also is None or lost_ms <= FREEZE_AFTER_MS:
-            self._advance(lost_ms)
+            self.advance(lost_ms)
             return
-        self._advance(FREEZE_AFTER_MS)
+        self.advance(FREEZE_AFTER_MS)
         index = self.cluster.newest().director.state.applied_index
-        self._advance(lost_ms - FREEZE_AFTER_MS)
+        self.advance(lost_ms - FREEZE_AFTER_MS)
         newest = self.cluster.newest()
         assert newest.director.state.applied_index == index, (
             f"{newest.replica_id} applied {newest.director.state.applied_index} without a quorum; "
@@ -299,40 +235,18 @@ class LeaderLostDuringFailover:
         self.outcome.frozen_ms = lost_ms - FREEZE_AFTER_MS
 
     def _restore_leader(self) -> None:
-        leader, loss = self._strike.leader, self._options.leader_loss
+        leader, loss = self._strike.leader, self.options.leader_loss
         if leader is None:
             return
-        self._world.trace.note(f"leader {leader.replica_id} returns")
+        self.world.trace.note(f"leader {leader.replica_id} returns")
         # With the home on its side of a partition, that partition lasts until everything heals.
         if loss not in _WITH_HOME:
-            self._world.network.mend("leader")
+            self.world.network.mend("leader")
         if loss in _PAUSES and leader.process.is_paused:
             leader.process.resume()
         for replica in (leader, self._strike.also):
             if replica is not None and not replica.process.is_up:
                 replica.start()
-
-    # -- and everything heals ----------------------------------------------------------------------
-
-    def _heal(self) -> None:
-        self._world.trace.note("everything heals")
-        self._strike.is_armed = False
-        self._world.network.heal()
-        for replica in self.cluster.replicas.values():
-            if not replica.process.is_up:
-                replica.start()
-            elif replica.process.is_paused:
-                replica.process.resume()
-        for region in self.cluster.regions.values():
-            region.service.is_healthy = True
-            for process, start in (
-                (region.service.process, region.service.start),
-                (region.process, region.start),
-            ):
-                if not process.is_up:
-                    start()
-                elif process.is_paused:
-                    process.resume()
 
 
 def run_seed(seed: int) -> Outcome:
