@@ -56,11 +56,11 @@ class KeptFile:
         replace_durably(self._files, self.path, header, payload, _digest(header, payload))
 
     def read(self) -> bytes | None:
-        """Return the value, or None if none was ever written.
+        """Return the value, or None if none was ever written. What is returned is durable.
 
         Raises:
             CorruptFileError: Any bit of the file is not as written, or its format is newer.
-            OSError: It could not be read.
+            OSError: It could not be read, or not be made durable.
         """
         try:
             content = self._files.read(self.path)
@@ -76,6 +76,9 @@ class KeptFile:
         payload = content[_HEADER.size : -_DIGEST_BYTES]
         if _digest(content[: _HEADER.size], payload) != content[-_DIGEST_BYTES:]:
             raise self._corrupt("its checksum is wrong")
+        # The writer may have been killed before it made the new name durable. Whoever reads the
+        # value acts on it, and a power failure must not bring back the one before.
+        self._files.sync_directory(self.path.parent)
         return payload
 
     def _corrupt(self, what: str) -> CorruptFileError:

@@ -49,9 +49,7 @@ def load_or_create(
     payload = kept.read()
     if payload is None:
         incarnation = secrets.token_hex(_INCARNATION_BYTES)
-        identity = Identity(LogOwner(fleet_id, replica_id, incarnation), log_created=False)
-        kept.write(_encode(identity))
-        return identity
+        return create(files, directory, LogOwner(fleet_id, replica_id, incarnation))
     identity = _decode(kept.path, payload)
     owner = identity.owner
     if (owner.fleet_id, owner.replica_id) != (fleet_id, replica_id):
@@ -63,6 +61,29 @@ def load_or_create(
             fleetId=owner.fleet_id,
         )
     return identity
+
+
+def create(files: FileSystem, directory: Path, owner: LogOwner) -> Identity:
+    """Write the identity of a new directory, which has no log yet.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    identity = Identity(owner, log_created=False)
+    KeptFile(directory / _NAME, files=files).write(_encode(identity))
+    return identity
+
+
+def read(files: FileSystem, directory: Path) -> Identity | None:
+    """Return whose directory it is; None if it is nobody's.
+
+    Raises:
+        CorruptFileError: The file is damaged.
+        OSError: It cannot be read.
+    """
+    kept = KeptFile(directory / _NAME, files=files)
+    payload = kept.read()
+    return None if payload is None else _decode(kept.path, payload)
 
 
 def remember_log_created(files: FileSystem, directory: Path, identity: Identity) -> None:

@@ -40,6 +40,7 @@ from director.storage.records import (
     decode_hard_state,
     decode_mark,
     decode_segment,
+    decode_synced,
     first_link,
     read_record,
     synced_marks_behind,
@@ -73,11 +74,23 @@ class Recovered:
     """Segments behind ``end`` that were begun and never synced."""
     torn_bytes: int
     """How many bytes behind ``end`` in its segment are not zeros."""
+    synced: Position
+    """The log is known to be durable up to here. What follows may be in the cache alone."""
 
 
 class _Tail(NamedTuple):
     content: bytes
     offset: int
+
+
+def was_written_to(files: FileSystem, directory: Path) -> bool:
+    """Tell whether there is more of a log here than a creation that did not finish leaves."""
+    numbers = segment_numbers(files, directory)
+    if numbers != [1]:
+        return bool(numbers)
+    content = files.read(segment_path(directory, 1))
+    record = read_record(content, 0, None)
+    return record is not None and bool(content[record.end :].strip(b"\0"))
 
 
 def recover(
@@ -195,6 +208,7 @@ class _Replay:
         self._hard_state_end = Position(0, 0)
         self._mark: SnapshotMark | None = None
         self._synced_link_seen: bytes | None = None
+        self._synced_through = Position(0, 0)
 
     def begin(self, number: int, content: bytes) -> int | None:
         """Take the first record of a segment. None if it does not continue the log."""
@@ -271,6 +285,7 @@ class _Replay:
             segments=tuple(self.segments),
             torn_segments=torn,
             torn_bytes=len(tail.content[tail.offset :].rstrip(b"\0")),
+            synced=max(known or Position(0, 0), self._synced_through),
         )
 
     def _settled_hard_state(self, mark: SnapshotMark, known: Position | None) -> HardState:
@@ -329,7 +344,7 @@ class _Replay:
             case Kind.SEGMENT:
                 raise MalformedRecordError("a segment begins inside another")
             case Kind.SYNCED:
-                pass
+                self._synced_through = decode_synced(record.payload).position
 
     def _take_entry(self, record: Record, offset: int) -> None:
         entry = decode_entry(record.payload)

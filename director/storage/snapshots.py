@@ -80,7 +80,7 @@ class SnapshotStore:
         """Open the store, creating the directory; leftovers of a crash are removed.
 
         Raises:
-            OSError: The directory cannot be created or read.
+            OSError: The directory cannot be created, read or made durable.
         """
         self._files = files
         self._directory = directory
@@ -91,6 +91,9 @@ class SnapshotStore:
         for name in files.names(directory):
             if name.endswith(_TEMPORARY):
                 files.remove(directory / name)
+        # A killed process may have given the newest its name and not made that durable. The log
+        # will begin behind it, so a power failure must not take it away.
+        files.sync_directory(directory)
 
     def save(self, mark: SnapshotMark, payload: bytes) -> None:
         """Keep a snapshot of this replica's own state. Durable and verified on return.

@@ -37,7 +37,7 @@ from director.storage.records import (
     first_link,
     read_record,
 )
-from director.storage.recovery import Recovered, recover
+from director.storage.recovery import Recovered, recover, was_written_to
 from director.storage.segments import Spare, segment_path
 from director.storage.synced_file import SyncedFile
 
@@ -117,10 +117,16 @@ class Wal:
         The caller knows that none did (see ``data_directory.py``).
 
         Raises:
+            CorruptLogError: There is a log that was written to. Votes may be in it, so whoever
+                thinks that there is none is wrong: the note of it was lost or is an old one.
             DiskFullError: There is no room for the first segment.
             OSError: The disk failed.
         """
         files.make_directory(directory)
+        if was_written_to(files, directory):
+            raise CorruptLogError(
+                directory, 0, "a log is to be founded here, and one that was written to is here"
+            )
         for name in files.names(directory):
             files.remove(directory / name)
         wal = cls(files, directory, owner, options or WalOptions())
@@ -390,7 +396,23 @@ class Wal:
         # What a killed process wrote and never synced is read above as if it were durable.
         # Nothing may be answered from it before it is. ``_synced`` is below every segment here,
         # so all of them are synced, and the directory.
+        self._rewrite_from(recovered.synced)
         self.sync()
+
+    def _rewrite_from(self, synced: Position) -> None:
+        """Write again what is not known to be durable.
+
+        After a failed sync the kernel may hold what it could not write as clean: it is read as if
+        all were well, and a sync alone would write nothing of it, and succeed.
+        """
+        for number in sorted(self._segments):
+            if number < synced.segment:
+                continue
+            file = self._segments[number]
+            start = synced.offset if number == synced.segment else 0
+            end = self._end.offset if number == self._end.segment else file.size()
+            if end > start:
+                file.write_at(start, file.read_at(start, end - start))
 
     def _write_batch(self, records: list[tuple[Kind, bytes]]) -> list[Location]:
         """Write records behind a SYNCED record, in one write; return where they lie."""

@@ -1,52 +1,99 @@
-"""Every directed connectivity graph of three replicas (L1): whoever can lead, leads, and stays."""
+"""Directed connectivity graphs (L1): whoever can lead, leads, and stays.
 
-from itertools import combinations, permutations
+All graphs of three replicas here and a sample of those of five; ``make sim-graphs`` plays all.
+"""
 
 import pytest
 
-from director.raft.messages import ReplicaId
-from tests.raft.cluster import ELECTION_TICKS, A, B, C, Cluster, a_membership
+from director.raft import election
+from tests.raft.graphs.campaign import all_cases, labelled_cases, play_all
+from tests.raft.graphs.shapes import SHAPE_COUNTS, labellings, shapes, two_way
+from tests.raft.graphs.trial import Case, GraphViolationError, play
+from tests.sim.bugs.bug import put_in
+from tests.sim.bugs.raft_bugs import BUGS
 
-LINKS = tuple(permutations((A, B, C), 2))
-GRAPHS = tuple(
-    frozenset(cut) for size in range(len(LINKS) + 1) for cut in combinations(LINKS, size)
-)
-# L1: within three election timeouts, which are drawn below twice election_ticks.
-SETTLE_TICKS = 3 * 2 * ELECTION_TICKS
+SEEDS = 3
+# Not a multiple of the 12 placements of a shape, so that a sample has all of them.
+SAMPLE_STRIDE = 577
+SAMPLE_PARTS = 2
+# Prime to the 8 placements of a graph, for the same reason.
+FEW = 7
 
 
-def can_be_led(cut: frozenset[tuple[ReplicaId, ReplicaId]]) -> bool:
-    """Whether some replica has two-way links to a majority: of three, to one other."""
-    return any(
-        (one, other) not in cut and (other, one) not in cut
-        for one, other in combinations((A, B, C), 2)
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_every_graph_of_three_is_led_exactly_where_one_can_lead(seed: int) -> None:
+    tally = play_all(labelled_cases(3, seed))
+
+    assert tally.wrong == []
+    # 64 graphs, nobody or one of three leading, equal and unequal logs.
+    assert tally.cases == 64 * 4 * 2
+
+
+@pytest.mark.parametrize("part", range(SAMPLE_PARTS))
+def test_a_sample_of_the_graphs_of_five_is_led_exactly_where_one_can_lead(part: int) -> None:
+    cases = all_cases(5)[part * SAMPLE_STRIDE // SAMPLE_PARTS :: SAMPLE_STRIDE]
+
+    tally = play_all(cases)
+
+    assert tally.wrong == []
+    assert {ending for _, ending in tally.counts} >= {"led", "cannot be led"}
+
+
+@pytest.mark.parametrize("count", sorted(SHAPE_COUNTS))
+def test_there_are_as_many_shapes_as_there_are_known_to_be(count: int) -> None:
+    assert len(shapes(count)) == SHAPE_COUNTS[count]
+
+
+def test_every_graph_of_three_belongs_to_one_shape() -> None:
+    graphs = [graph for shape in shapes(3) for graph in labellings(3, shape)]
+
+    assert sorted(graphs) == list(range(64))
+
+
+def test_two_way_links_are_those_that_work_in_both_directions() -> None:
+    # a>b, a>c, b>a, b>c, c>a, c>b: all but b>a.
+    assert two_way(3, 0b111011) == (frozenset({2}), frozenset({2}), frozenset({0, 1}))
+
+
+def test_a_case_is_named_by_its_text() -> None:
+    case = Case(5, 0x1E7, 2, True, 7)
+
+    assert Case.parse(str(case)) == case
+    assert play(case) == play(Case.parse(str(case)))
+
+
+@pytest.mark.parametrize("text", ["3-0x0-a-equal", "3-0x40-a-equal-0", "3-0x1-z-equal-0", "x"])
+def test_a_case_that_does_not_exist_is_turned_down(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Case.parse(text)
+
+
+@pytest.mark.parametrize("setting", ["pre_vote", "check_quorum"])
+def test_the_graphs_tell_when_a_safeguard_is_missing(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.raft import cluster  # noqa: PLC0415 - patched for one test
+
+    right = cluster.a_config
+    monkeypatch.setattr(
+        cluster, "a_config", lambda *args, **kept: right(*args, **(kept | {setting: False}))
     )
 
-
-@pytest.mark.parametrize("start", [None, A, B, C], ids=lambda start: f"{start}-leads")
-@pytest.mark.parametrize("cut", GRAPHS, ids=lambda cut: "-".join(f"{a}{b}" for a, b in sorted(cut)))
-def test_a_stable_leader_exists_exactly_where_one_can(
-    cut: frozenset[tuple[ReplicaId, ReplicaId]], start: ReplicaId | None
-) -> None:
-    for seed in range(3):
-        cluster = Cluster(a_membership(A, B, C), seed=seed)
-        if start is not None:
-            cluster.elect(start)
-        cluster.cut(*cut)
-
-        cluster.tick(SETTLE_TICKS)
-        leaders, term = cluster.leaders(), max(r.node.term for r in cluster.up())
-        assert len(leaders) == (1 if can_be_led(cut) else 0)
-
-        cluster.tick(SETTLE_TICKS)
-        assert cluster.leaders() == leaders
-        assert max(r.node.term for r in cluster.up()) == term
-        for leader in leaders:
-            index = cluster.node(leader).propose(b"x")[0]
-            cluster.settle()
-            assert cluster.node(leader).commit_index == index
+    assert play_all(labelled_cases(3)[::FEW]).wrong
 
 
-def test_all_64_labelled_graphs_are_covered() -> None:
-    # They are the 16 graphs that differ in shape, each with every naming of its corners.
-    assert len(GRAPHS) == 64
+@pytest.mark.parametrize(
+    "name", ["votes are given to logs that lack entries", "half the votes are taken for a majority"]
+)
+def test_the_graphs_tell_when_votes_are_wrong(name: str) -> None:
+    with put_in(next(bug for bug in BUGS if bug.name == name)):
+        tally = play_all(labelled_cases(3)[::FEW])
+
+    assert tally.wrong
+
+
+def test_the_graphs_tell_when_nobody_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(election, "can_campaign", lambda _state: False)
+
+    with pytest.raises(GraphViolationError, match="nobody leads"):
+        play(Case(3, 0b111111, None))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECTOR_BYTES = 512
+PAGE_BYTES = 4_096
 
 
 class CrashedError(BaseException):
@@ -33,13 +34,49 @@ class Inode:
     durable: bytes = b""
     # Every state since the last sync, oldest first, to tear between two of them.
     unsynced: list[bytes] = field(default_factory=list)
+    # Pages whose sync failed: shown as written and taken for clean, though the disk has them not.
+    dropped: set[int] = field(default_factory=set)
+
+    def drop_dirty(self) -> None:
+        """A sync failed: no later one writes what was dirty, unless it is written again."""
+        shown, durable = bytes(self.shown), self.durable.ljust(len(self.shown), b"\0")
+        for at in range(0, len(shown), PAGE_BYTES):
+            if shown[at : at + PAGE_BYTES] != durable[at : at + PAGE_BYTES]:
+                self.dropped.add(at // PAGE_BYTES)
+        self.unsynced = []
+
+    def written(self, offset: int, length: int) -> None:
+        """Every page in this range is dirty."""
+        if self.dropped and length:
+            first, last = offset // PAGE_BYTES, (offset + length - 1) // PAGE_BYTES
+            self.dropped.difference_update(range(first, last + 1))
+
+    def reaching_disk(self, content: bytes) -> bytes:
+        """``content`` without what the kernel takes for clean."""
+        if not self.dropped:
+            return content
+        durable, result = self.durable.ljust(len(content), b"\0"), bytearray(content)
+        for page in sorted(self.dropped):
+            at = page * PAGE_BYTES
+            result[at : at + PAGE_BYTES] = durable[at : min(at + PAGE_BYTES, len(content))]
+        return bytes(result)
+
+    def forget_cache(self) -> None:
+        """The machine starts again: it shows what the disk has."""
+        self.shown = bytearray(self.durable)
+        self.unsynced = []
+        self.dropped = set()
 
     def changed(self) -> None:
         self.unsynced.append(bytes(self.shown))
 
 
 class FaultyFiles:
-    """See the module. ``before_call`` sees each operation and may raise OSError or crash."""
+    """See the module. ``before_call`` sees each operation and may raise OSError or crash.
+
+    Attributes:
+        room_bytes: By how much files may still grow; None for no limit. Removing gives none back.
+    """
 
     def __init__(self) -> None:
         self.names_shown: dict[Path, Inode] = {}
@@ -49,6 +86,15 @@ class FaultyFiles:
         self.locked: set[Path] = set()
         self.before_call: Callable[[str, Path], None] = lambda _operation, _path: None
         self.calls = 0
+        self.room_bytes: int | None = None
+
+    def take_room(self, path: Path, grown_bytes: int) -> None:
+        """Let a file grow, or fail with ENOSPC and change nothing."""
+        if self.room_bytes is None or grown_bytes <= 0:
+            return
+        if grown_bytes > self.room_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        self.room_bytes -= grown_bytes
 
     def call(self, operation: str, path: Path) -> None:
         self.calls += 1
@@ -66,9 +112,8 @@ class FaultyFiles:
         self.unsynced_names = []
         # In the order of their names, so that a seed gives the same run every time.
         for _, inode in sorted(self.names_shown.items()):
-            inode.durable = _torn(inode, rng)
-            inode.shown = bytearray(inode.durable)
-            inode.unsynced = []
+            inode.durable = inode.reaching_disk(_torn(inode, rng))
+            inode.forget_cache()
         self.locked.clear()
 
     def kill(self) -> None:
@@ -80,8 +125,7 @@ class FaultyFiles:
         self.names_shown = dict(self.names_durable)
         self.unsynced_names = []
         for inode in self.names_shown.values():
-            inode.shown = bytearray(inode.durable)
-            inode.unsynced = []
+            inode.forget_cache()
         self.locked.clear()
 
     def copy(self) -> FaultyFiles:
@@ -96,6 +140,19 @@ class FaultyFiles:
 
     def contents(self) -> dict[Path, bytes]:
         return {path: bytes(inode.shown) for path, inode in self.names_shown.items()}
+
+    def has_unsynced(self) -> bool:
+        """Whether a power failure could lose anything."""
+        return bool(self.unsynced_names) or any(
+            inode.unsynced for inode in self.names_shown.values()
+        )
+
+    def flip_bit(self, path: Path, offset: int, bit: int) -> None:
+        """Change one bit of a file, on the disk and in what the kernel shows."""
+        inode = self._inode(path)
+        inode.shown[offset] ^= 1 << bit
+        inode.durable = bytes(inode.shown)
+        inode.unsynced = []
 
     # The port.
 
@@ -179,9 +236,11 @@ class FaultyFile:
     def write_at(self, offset: int, content: bytes) -> None:
         self._files.call("write_at", self._path)
         shown = self._inode.shown
+        self._files.take_room(self._path, offset + len(content) - len(shown))
         if len(shown) < offset + len(content):
             shown.extend(bytes(offset + len(content) - len(shown)))
         shown[offset : offset + len(content)] = content
+        self._inode.written(offset, len(content))
         self._inode.changed()
 
     def size(self) -> int:
@@ -197,6 +256,7 @@ class FaultyFile:
     def preallocate(self, length: int) -> None:
         self._files.call("preallocate", self._path)
         shown = self._inode.shown
+        self._files.take_room(self._path, length - len(shown))
         if length > len(shown):
             shown.extend(bytes(length - len(shown)))
             self._inode.changed()
@@ -205,8 +265,12 @@ class FaultyFile:
         self.write_at(offset, bytes(length))
 
     def datasync(self) -> None:
-        self._files.call("datasync", self._path)
-        self._inode.durable = bytes(self._inode.shown)
+        try:
+            self._files.call("datasync", self._path)
+        except OSError:
+            self._inode.drop_dirty()
+            raise
+        self._inode.durable = self._inode.reaching_disk(bytes(self._inode.shown))
         self._inode.unsynced = []
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from director.storage.data_directory import DataDirectory
 from director.storage.errors import CorruptLogError, CorruptSnapshotError, WrongDirectoryError
 from director.storage.wal import WalOptions
 from tests.storage.builders import D0, FOUNDING, FOUNDING_MARK, a_mark, some_entries
+from tests.storage.exhaustive.crashes import clone
 from tests.storage.faulty_files import CrashedError, FaultyFiles
 
 DATA = Path("/data")
@@ -201,3 +202,62 @@ def test_a_snapshot_the_log_begins_behind_must_be_there() -> None:
 
     with pytest.raises(CorruptSnapshotError, match="behind a snapshot at 7, which is missing"):
         opened(files)
+
+
+def killed_before(operation: str, path: Path, files: FaultyFiles) -> FaultyFiles:
+    """Return the files as a kill leaves them before the last such call of a first start."""
+    stopped: list[FaultyFiles] = []
+
+    def before_call(called: str, on: Path) -> None:
+        if (called, on) == (operation, path):
+            stopped.append(clone(files))
+
+    files.before_call = before_call
+    opened(files).close()
+    stopped[-1].kill()
+    return stopped[-1]
+
+
+def test_a_log_is_not_founded_again_though_a_kill_came_before_the_note_of_it_was_durable() -> None:
+    # The restart believes the note and goes on; a power failure must not take the note back,
+    # or the next start would empty the log and forget its votes.
+    files = killed_before("sync_directory", DATA, FaultyFiles())
+    with_entries(files)
+    files.power_off_clean()
+
+    again = opened(files)
+
+    assert not again.is_new
+    assert again.wal.hard_state() == HardState(term=1, vote=D0, commit=9)
+
+
+def test_a_snapshot_is_not_lost_though_a_kill_came_before_its_name_was_durable() -> None:
+    files = FaultyFiles()
+    data = with_entries(files)
+    stopped: list[FaultyFiles] = []
+    files.before_call = lambda operation, path: (
+        stopped.append(clone(files))
+        if (operation, path) == ("sync_directory", DATA / "snapshots")
+        else None
+    )
+    data.snapshots.save(a_mark(5), b"state")
+    killed = stopped[0]
+    killed.kill()
+    # The restart finds the snapshot and lets the log begin behind it.
+    assert opened(killed).wal.snapshot_mark() == a_mark(5)
+    killed.power_off_clean()
+
+    assert opened(killed).snapshot == b"state"
+
+
+def test_a_log_that_was_written_to_is_never_founded_over() -> None:
+    # The identity is gone, as if this were a first start. The votes are still here.
+    files = FaultyFiles()
+    with_entries(files).close()
+    files.remove(DATA / "identity")
+    before = {path: content for path, content in files.contents().items() if path.suffix == ".wal"}
+
+    with pytest.raises(CorruptLogError, match="one that was written to is here"):
+        opened(files)
+
+    assert before.items() <= files.contents().items()
