@@ -24,6 +24,7 @@ from director.api.routing import RoutingApi
 from director.api.server import ApiServer
 from director.client.answering import Answerer
 from director.client.kept import KeptTable
+from director.consensus.embedded import offline
 from director.consensus.embedded.config import EmbeddedConfig
 from director.consensus.embedded.engine import EmbeddedConsensus
 from director.consensus.port import Consensus, ConsensusError, EngineFailedError
@@ -34,10 +35,14 @@ from director.geodb.find import open_geo_database
 from director.geodb.reader import GeoDatabase, GeoDatabaseError
 from director.routing.table import RouteTable
 from director.runtime.clock import boot_ms
+from director.runtime.errors import ReasonedError
 from director.runtime.logs import configure
 from director.runtime.loopback import ensure_loopback
 from director.runtime.signals import assert_debug, exit_if_stuck, stop_event
+from director.service.codec import encode_state
+from director.service.errors import UnknownEntryError
 from director.service.replica import Replica, ReplicaSettings
+from director.service.restoring import restored_state
 
 EXIT_STOPPED = 0
 EXIT_BAD_SETTINGS = 2
@@ -135,6 +140,75 @@ def serve(settings: Settings) -> int:
     configure(json=settings.log_json, level=settings.log_level, replica_id=settings.replica_id)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run(settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore came to.
+
+    Attributes:
+        index: Of the last entry that the restored state includes.
+        revision: Number of the documents in force; 0 means none.
+        generation: The one that starts before anybody acts, or a higher one.
+        dropped_count: Entries of the copy that it does not know to be committed.
+        cut_bytes: Bytes at the end of the copy that were never synced.
+    """
+
+    fleet_id: str
+    copied_from: str
+    index: int
+    revision: int
+    generation: int
+    dropped_count: int
+    cut_bytes: int
+
+
+class RestoreError(Exception):
+    """Nothing was restored. The message says why, and what was left as it was."""
+
+
+def restore(copy: Path, target: Path, replica_id: str, *, generation_min: int = 0) -> Restored:
+    """Make the data directory of a fleet of one replica from a copy of an older one.
+
+    Args:
+        copy: A data directory as it was; nothing in it is changed.
+        target: The new directory; it must not exist.
+        replica_id: The one voter. The others join as new members.
+        generation_min: The generation is at least this, and above that of the copy.
+
+    Raises:
+        RestoreError: The copy is damaged or of a later release, or the target is there already.
+        OSError: The disk failed or is full.
+    """
+    if not _NAME.fullmatch(replica_id):
+        raise RestoreError(f"--id: {replica_id!r} is not a name: {_NAME_RULE}")
+    if target.exists():
+        raise RestoreError(f"{target} is there already; a restore makes a new directory")
+    if not target.absolute().parent.is_dir():
+        raise RestoreError(f"{target.absolute().parent} is not a directory")
+    try:
+        copied = offline.read_copy(copy, target)
+        state = restored_state(copied.snapshot, copied.payloads, generation_min=generation_min)
+        assert state.applied_index == copied.index, "every entry was applied"
+        offline.found_directory(
+            target,
+            fleet_id=copied.fleet_id,
+            replica_id=replica_id,
+            index=copied.index,
+            term=copied.term,
+            payload=encode_state(state),
+        )
+    except (offline.CopyUnusableError, UnknownEntryError, ReasonedError) as error:
+        raise RestoreError(str(error)) from error
+    return Restored(
+        copied.fleet_id,
+        copied.replica_id,
+        copied.index,
+        state.revision,
+        state.generation_due,
+        copied.dropped_count,
+        copied.cut_bytes,
+    )
 
 
 async def run(settings: Settings) -> int:

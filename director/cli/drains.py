@@ -50,6 +50,8 @@ def _set_drained(
     answer = connection.call(methods.SET_REGION_DRAIN, request)
     word = "drained" if drained else "in service again"
     line = f"{region} is {word} (index {answer.index})"
+    if not answer.index:
+        line = f"{region} is {word.removesuffix(' again')} already; nothing was written"
     if change.dry_run:
         line = f"dry run: {region} would be {word}"
     value = {"region_id": region, "drained": drained, "index": answer.index}

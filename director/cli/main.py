@@ -42,6 +42,7 @@ _SECTIONS = {
         "serve": Lazy("director.cli.serve:serve", "Run one director replica."),
         "agent": Lazy("director.cli.agent:agent", "Run the agent of one region."),
         "cluster": Lazy("director.cli.cluster:cluster", "Members and leader of the directors."),
+        "restore": Lazy("director.cli.restore:restore", "Begin anew from a copy of a directory."),
         "completion": Lazy("director.cli.completion:completion", "Completion for your shell."),
     },
 }

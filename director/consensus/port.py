@@ -97,7 +97,8 @@ class Standing:
             replica stood still counts.
         contact_index: Everything that was committed by ``quorum_contact_at_ms`` lies at or below
             it. A replica that has applied less is behind: its view is older than the contact.
-        failed: Why the engine stopped for good (a failed fsync, a full disk); "" while it runs.
+        failed: Why nothing can be written here: the engine stopped for good (a failed fsync), or
+            waits for room on a full disk; "" while all is well.
         failed_reason: The same for programs, e.g. DISK_FULL; "" when there is no word for it.
     """
 

@@ -21,6 +21,7 @@ class AgentView:
         readings: All that it said last, also of what is not declared (yet).
         full_at_ms: When ``readings`` were sent, on the local clock.
         heard_at_ms: When each replica last heard the agent itself.
+        last_heard_ms: When any of them did, which is the latest of those; 0 if none.
         direct_at_ms: When this replica last did; None if never.
         services: The readings of declared services by their ids.
         peer_places: Where in ``readings.peers`` each declared pair is.
@@ -35,6 +36,7 @@ class AgentView:
     readings: Readings = field(default_factory=Readings)
     full_at_ms: int = 0
     heard_at_ms: dict[ReplicaId, int] = field(default_factory=dict)
+    last_heard_ms: int = 0
     direct_at_ms: int | None = None
     counter_at: dict[ReplicaId, int] = field(default_factory=dict)
     retired_boots: tuple[str, ...] = ()
@@ -43,10 +45,13 @@ class AgentView:
     early_lags: dict[ServiceId, LagSample] = field(default_factory=dict)
     accuses_everyone: bool = False
 
-    @property
-    def last_heard_ms(self) -> int:
-        """When any replica last heard the agent."""
-        return max(self.heard_at_ms.values(), default=0)
+    def note_heard(self, replica_id: ReplicaId, at_ms: int) -> None:
+        """Note that a replica heard the agent itself. What comes late takes nothing back."""
+        if not self.heard_at_ms or at_ms > self.last_heard_ms:
+            self.last_heard_ms = at_ms
+        before_ms = self.heard_at_ms.get(replica_id)
+        if before_ms is None or at_ms > before_ms:
+            self.heard_at_ms[replica_id] = at_ms
 
 
 class PeerWord(NamedTuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from director.core.ids import GroupId, RunId
+from director.core.ids import AgentId, FencingToken, GroupId, RunId
 from director.core.topology import Topology
 from director.routing.table import Override, RegionId, ServiceId, Verdict
 
@@ -187,6 +187,40 @@ class SetOverride:
     override: Override | None
 
 
+@dataclass(frozen=True, slots=True)
+class TokenShown:
+    """A token that an agent has durably seen, and by whose word.
+
+    Attributes:
+        home: Owner under the token, as the agent knows it; None if nobody, or not known.
+    """
+
+    group_id: GroupId
+    region_id: RegionId
+    agent_id: AgentId
+    token: FencingToken
+    home: RegionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartGeneration:
+    """Make every token larger than any that was ever shown (A2).
+
+    Proposed when agents show tokens that this state never granted: it comes from the past. Whether
+    it does is decided when this is applied. Whatever this log granted before an agent showed it
+    stands before this entry, so a token that is unknown here was granted by another history.
+
+    Attributes:
+        generation: The new one; above every generation in ``shown``.
+        shown: What it rests on.
+    """
+
+    stamp: Stamp
+    generation: int
+    expected_generation: int
+    shown: tuple[TokenShown, ...]
+
+
 Command: TypeAlias = (
     ApplyManifest
     | RecordVerdicts
@@ -196,4 +230,5 @@ Command: TypeAlias = (
     | AbortRun
     | SetRegionDrained
     | SetOverride
+    | StartGeneration
 )

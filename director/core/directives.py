@@ -48,14 +48,16 @@ class Directives:
 
 def _changed_groups(before: State, after: State) -> list[DirectGroup]:
     # Most entries change neither; those that do change few of many.
-    if before.groups is after.groups and before.runs is after.runs:
+    is_same_generation = before.generation == after.generation
+    if is_same_generation and before.groups is after.groups and before.runs is after.runs:
         return []
     fenced_before, fenced = _fenced(before), _fenced(after)
     was = {group.group_id: group for group in before.groups}
     changed = []
     for group in after.groups:
         old, group_id = was.get(group.group_id), group.group_id
-        if old is group and (group_id in fenced_before) == (group_id in fenced):
+        is_same_demand = (group_id in fenced_before) == (group_id in fenced)
+        if old is group and is_same_demand and is_same_generation:
             continue
         directive = _direct(after, group, fenced)
         if old is None or _direct(before, old, fenced_before) != directive:

@@ -10,21 +10,15 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from director.core import machine, status
-from director.core.commands import Command, Stamp
+from director.core.commands import AbortRun, Command, Stamp, StartRun
 from director.core.directives import Directives
 from director.core.effects import Answer, Effect, Note, Propose, Publish, Relay
-from director.core.events import (
-    Event,
-    OwnershipGranted,
-    Repeated,
-    RunAborted,
-    RunAdvanced,
-    VerdictsRecorded,
-)
+from director.core.epochs import keep_lag, note_epoch
+from director.core.events import GenerationStarted, Repeated, VerdictsRecorded
 from director.core.failover import Bench
 from director.core.health import Court
 from director.core.held_news import HeldNews
-from director.core.ids import GroupId, ReplicaId, RunId
+from director.core.ids import ReplicaId
 from director.core.inputs import (
     Asked,
     BarrierFailed,
@@ -43,23 +37,26 @@ from director.core.inputs import (
 from director.core.lease import LeaseBook
 from director.core.observation_log import ObservationLog
 from director.core.observations import AgentReport, ReplicaReport
-from director.core.planner import Planner
+from director.core.planner import Planner, Proposal
 from director.core.proposals import Proposals
 from director.core.reasons import Reason
-from director.core.requests import ask_digest, decide, preview
+from director.core.requests import Already, ask_digest, decide, preview
 from director.core.round_trips import RoundTrips
 from director.core.routes import Compiled, compile_table
 from director.core.safety import Refusal
 from director.core.state import State
+from director.core.succession import Succession
 from director.core.timing import Timing
-from director.routing.table import RegionId, ServiceId, Verdict
+from director.core.tokens_shown import GENERATION_KEY, TokensShown
+from director.routing.table import RegionId, ServiceId
 
 # How often the leader looks at everything that is due. A tenth of the shortest deadline it keeps.
 TICK_MS = 100
 
 # There is one of these per beat or renewal of each agent. They are looked at on the next tick,
-# which a report that is news brings forward; everything else is looked at on arrival.
-_CAN_WAIT = (Reported, LeaseAsked, BarrierPassed, BarrierFailed)
+# which a report that is news brings forward; everything else is looked at on arrival. A refused
+# proposal waits too: while office is handed over each is refused at once, and would be made again.
+_CAN_WAIT = (Reported, LeaseAsked, BarrierPassed, BarrierFailed, ProposalFailed)
 
 
 @dataclass(slots=True)
@@ -107,6 +104,8 @@ class Director:
         self._directives = Directives(self._state)
         self._compiled: Compiled | None = None
         self._held_news = HeldNews()
+        self._shown = TokensShown()
+        self._succession = Succession()
 
     # -- what a shell may ask ----------------------------------------------------------------------
 
@@ -167,7 +166,8 @@ class Director:
         effects = list(self._take(given, now_ms, wall_ms))
         is_tick = now_ms >= self._next_tick_ms
         if is_tick:
-            self._next_tick_ms = now_ms + TICK_MS
+            # A follower has nothing to plan: it only has to relay, and that in time.
+            self._next_tick_ms = now_ms + (TICK_MS if self.is_leader else self._timing.relay_ms)
             self._log.sweep(now_ms=now_ms)
         if self.is_leader and (is_tick or not isinstance(given, _CAN_WAIT)):
             effects += self._plan(now_ms, wall_ms)
@@ -196,6 +196,8 @@ class Director:
             case LeaseAsked():
                 return self._leases.ask(given)
             case BarrierPassed():
+                if self._shown.holds_back(self._state, now_ms=now_ms):
+                    return self._leases.failed(given.barrier_id, "GENERATION_DUE")
                 return self._leases.passed(given.barrier_id, given.term, self._state, now_ms=now_ms)
             case BarrierFailed():
                 return self._leases.failed(given.barrier_id)
@@ -218,9 +220,11 @@ class Director:
             return ()
         self._proposals.settle(given.command)
         if self.is_leader:
-            self._note_epoch(before, event, now_ms)
+            note_epoch(self._leases, self._log, (before, self._state), event, now_ms=now_ms)
+            if isinstance(event, GenerationStarted):
+                self._shown.counted(event.shown, now_ms=now_ms)
         if isinstance(event, VerdictsRecorded):
-            self._keep_lag(event, now_ms)
+            keep_lag(self._log, self._state, event, now_ms=now_ms)
         return (Note(event), *self._changes(before, now_ms))
 
     def _adopt(self, state: State, now_ms: int) -> tuple[Effect, ...]:
@@ -248,53 +252,17 @@ class Director:
         self._compiled = Compiled(self._state, table)
         return Publish(table)
 
-    def _note_epoch(self, before: State, event: Event, now_ms: int) -> None:
-        """Tell the leases of an epoch born in this office."""
-        has_older_stopped = True
-        match event:
-            case OwnershipGranted(group_id=group_id):
-                pass
-            case RunAdvanced(token=token, run_id=run_id) if token is not None:
-                group_id = _group_of(self._state, run_id)
-            case RunAborted(token=token, run_id=run_id) if token is not None:
-                group_id = _group_of(self._state, run_id)
-                was = before.group(group_id)
-                # Taken back while it was being fenced: its lease may have long to run.
-                has_older_stopped = was is not None and self._leases.is_demoted(
-                    group_id, before.token(was), self._log, now_ms=now_ms
-                )
-            case _:
-                return
-        group = self._state.group(group_id)
-        assert group is not None, "an epoch is of a group"
-        self._leases.note_epoch(
-            group_id,
-            self._state.token(group),
-            has_older_stopped=has_older_stopped,
-            now_ms=now_ms,
-        )
-
-    def _keep_lag(self, event: VerdictsRecorded, now_ms: int) -> None:
-        """Keep what is known of the copies from before their home was suspected."""
-        homes = {group.service_id: group.home for group in self._state.groups}
-        for change in event.changes:
-            is_lost = change.verdict in (Verdict.DOWN, Verdict.UNKNOWN)
-            service = self._state.topology.service(change.service_id)
-            if not is_lost or service is None or homes.get(change.service_id) != change.region_id:
-                continue
-            until_ms = now_ms - max(0, self._state.now_ms - change.suspected_at_ms)
-            for site in service.sites:
-                self._log.keep_lag((change.service_id, site.region_id), until_ms=until_ms)
-
     # -- office ------------------------------------------------------------------------------------
 
     def _gained(self, term: int, now_ms: int) -> None:
         self._term = term
+        self._tick_by(now_ms)
         self._proposals.forget()
         self._held_news.forget()
         self._unsent = []
         self._leases.gained(term, now_ms=now_ms)
         self._planner.gained(now_ms=now_ms)
+        self._succession.gained(now_ms=now_ms)
         own = ReplicaReport(self._replica_id, self._failure_domain, 0, 0)
         if self._replica_id not in self._log.replicas:
             self._log.observe_replica(own, now_ms=now_ms)
@@ -316,16 +284,25 @@ class Director:
             self._round_trips.observe(report.region_id, report.readings.round_trips)
         if is_direct and not self.is_leader:
             self._unsent.append((report, now_ms))
+            self._tick_by(max(now_ms, self._relay_at_ms))
+        if news and report.readings is not None:
+            gates = report.readings.gates
+            self._shown.take(self._state, report.region_id, report.agent_id, gates)
         if news:
             # Evidence that changed is acted on, or relayed, at once.
-            self._next_tick_ms = now_ms
+            self._tick_by(now_ms)
             self._relay_at_ms = now_ms
         return ()
+
+    def _tick_by(self, at_ms: int) -> None:
+        if self._next_tick_ms is None or at_ms < self._next_tick_ms:
+            self._next_tick_ms = at_ms
 
     def _relay(self, now_ms: int) -> list[Effect]:
         # It has waited here, and the leader dates it by its age.
         reports = tuple(
-            replace(report, age_ms=report.age_ms + now_ms - at_ms) for report, at_ms in self._unsent
+            report if at_ms == now_ms else replace(report, age_ms=report.age_ms + now_ms - at_ms)
+            for report, at_ms in self._unsent
         )
         self._unsent = []
         self._relay_at_ms = now_ms + self._timing.relay_ms
@@ -340,12 +317,28 @@ class Director:
 
     def _plan(self, now_ms: int, wall_ms: int) -> list[Effect]:
         stamp = Stamp(self.director_now_ms(now_ms=now_ms), wall_ms)
-        proposals = self._planner.plan(
-            self._state, self._court(), stamp, self._proposals.busy, now_ms=now_ms
-        )
-        effects = [self._propose(key, command) for key, command in proposals]
-        news = self._held_news.news(self._planner.held, applied_index=self._state.applied_index)
-        return [*news, *effects]
+        busy = self._proposals.busy
+        proposals: list[Proposal] = []
+        if self._shown.holds_back(self._state, now_ms=now_ms):
+            remedy = self._shown.remedy(
+                self._state, stamp, is_complete=self._is_everybody_heard(), now_ms=now_ms
+            )
+            if remedy is not None and GENERATION_KEY not in busy:
+                proposals.append((GENERATION_KEY, remedy))
+            # Whatever this state says of owners comes from the past (A2).
+            busy |= {group.group_id for group in self._state.groups}
+        proposals += self._planner.plan(self._state, self._court(), stamp, busy, now_ms=now_ms)
+        effects: list[Effect] = [self._propose(key, command) for key, command in proposals]
+        index = self._state.applied_index
+        news = self._held_news.news(self._planner.held, applied_index=index)
+        hand_over = self._succession.look(self._court(), self._state, now_ms=now_ms)
+        if hand_over is not None:
+            effects.append(hand_over)
+        return [*self._shown.news(applied_index=index), *news, *effects]
+
+    def _is_everybody_heard(self) -> bool:
+        regions = self._state.topology.regions
+        return all(self._log.agents_in(each.region_id) for each in regions) and bool(regions)
 
     def _propose(self, key: str, command: Command) -> Propose:
         assert self._term is not None, "only the leader proposes"
@@ -375,9 +368,21 @@ class Director:
         decision = before or decide(self._bench(now_ms), asked.ask, stamp)
         if isinstance(decision, Refusal):
             return (Answer(asked.request_id, decision.reason, decision.message, decision.metadata),)
+        if isinstance(decision, Already):
+            return (Answer(asked.request_id, None, decision.message),)
+        return (self._ordered(asked, decision, now_ms),)
+
+    def _ordered(self, asked: Asked, command: Command, now_ms: int) -> Effect:
+        is_move = isinstance(command, StartRun | AbortRun)
+        if is_move and self._shown.holds_back(self._state, now_ms=now_ms):
+            message = (
+                "the state of this director comes from the past; a new generation starts first, "
+                "within seconds; ask again"
+            )
+            return Answer(asked.request_id, Reason.FENCED, message)
         if asked.validate_only:
-            return (Answer(asked.request_id, None, preview(self._bench(now_ms), decision)),)
-        return (self._propose(f"request {asked.request_id}", decision),)
+            return Answer(asked.request_id, None, preview(self._bench(now_ms), command))
+        return self._propose(f"request {asked.request_id}", command)
 
     # -- views -------------------------------------------------------------------------------------
 
@@ -387,9 +392,3 @@ class Director:
     def _bench(self, now_ms: int) -> Bench:
         at_now = replace(self._state, now_ms=self.director_now_ms(now_ms=now_ms))
         return Bench(at_now, self._court(), self._leases, now_ms)
-
-
-def _group_of(state: State, run_id: RunId) -> GroupId:
-    run = state.run(run_id)
-    assert run is not None, "an event names a run that was just changed"
-    return run.group_id

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from director.core.commands import Command
 from director.core.events import Event
-from director.core.ids import AgentId, FencingToken, GroupId
+from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
 from director.core.observations import AgentReport
 from director.core.reasons import Reason
 from director.core.topology import ProbeSpec
@@ -97,6 +97,14 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Give the office to another replica, if it takes it. ``reason`` is for people."""
+
+    to: ReplicaId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Routes changed: compile, keep on disk, push to watchers."""
 
@@ -131,6 +139,7 @@ Effect: TypeAlias = (
     | DirectGroup
     | DirectProbes
     | Relay
+    | HandOver
     | Publish
     | Answer
     | Note

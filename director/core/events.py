@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from director.core.commands import StageName, VerdictChange
+from director.core.commands import StageName, TokenShown, VerdictChange
 from director.core.ids import FencingToken, GroupId, RunId
 from director.core.reasons import Reason
 from director.routing.table import Override, RegionId, ServiceId
@@ -123,6 +123,21 @@ class OverrideChanged:
     request_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class GenerationStarted:
+    """Every token is a new one: agents showed tokens that this state never granted (A2).
+
+    Attributes:
+        shown: What proved it.
+        moved: Groups whose owner is another than this state knew, as agents agree.
+    """
+
+    index: int
+    generation: int
+    shown: tuple[TokenShown, ...]
+    moved: tuple[GroupId, ...] = ()
+
+
 Event: TypeAlias = (
     Rejected
     | Repeated
@@ -134,4 +149,5 @@ Event: TypeAlias = (
     | RunAborted
     | RegionDrainSet
     | OverrideChanged
+    | GenerationStarted
 )

@@ -1,5 +1,6 @@
 """Who may take over, why the others may not, and how much could be lost."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,7 +9,7 @@ from director.core.health import Court
 from director.core.ids import FencingToken
 from director.core.lag_log import LagSample
 from director.core.lease import LeaseBook
-from director.core.state import Group, State
+from director.core.state import Group, Run, State
 from director.core.topology import ServiceSpec, SiteSpec
 from director.routing.table import Override, RegionId, Verdict
 
@@ -62,7 +63,8 @@ def loss_bound_ms(
     The home may acknowledge until its lease has provably ended, whatever we hear of it. The copy
     has everything up to ``covered_through_ms`` of its best sample. So the loss is at most the span
     between the two (invariant D3). Samples after ``suspected_ms`` do not count: a copy that no
-    longer hears the home may report a small lag and be wrong.
+    longer hears the home may report a small lag and be wrong. Nor do samples against an earlier
+    home: the copy may hold writes that were lost when that one was replaced (D4, D8).
 
     Args:
         bench: The leader's view.
@@ -72,7 +74,9 @@ def loss_bound_ms(
         suspected_ms: Local instant of the first bad sign of the home; now, if there is none.
     """
     samples = bench.court.log.lag_samples((service.service_id, region_id))
-    covered_ms = covered_through_ms(samples, suspected_ms)
+    writer = last_writer(bench, group)
+    following = tuple(each for each in samples if each.follows(group.group_id, writer))
+    covered_ms = covered_through_ms(following, suspected_ms)
     if covered_ms is None:
         return None
     token = bench.state.token(group)
@@ -88,29 +92,61 @@ def loss_bound_ms(
     return max(0, home_ends_ms - covered_ms)
 
 
+def last_writer(bench: Bench, group: Group) -> FencingToken:
+    """Return the first token of the last owner that may have written, without a break.
+
+    Copies that were measured under it, or later, follow that owner.
+    """
+    epoch = group.epoch
+    for run in _runs_without_a_write(bench, group):
+        epoch = run.source_epoch
+    return FencingToken(bench.state.generation, epoch)
+
+
 def first_suspicion_ms(bench: Bench, group: Group, at_ms: int) -> int:
     """When the last owner that may have written was first suspected, in director time.
 
-    An owner that was given up before it opened its gate wrote nothing: what may be lost is what its
-    predecessor wrote, and recovery has been going on since that one was suspected.
+    Recovery has been going on since that one was suspected.
 
     Args:
         bench: The leader's view.
         group: The group.
         at_ms: Director time at which the present home was first suspected.
     """
+    home = group.home
+    for run in _runs_without_a_write(bench, group):
+        if run.target == home:
+            at_ms = min(at_ms, run.suspected_at_ms)
+        home = run.source
+    return at_ms
+
+
+def _runs_without_a_write(bench: Bench, group: Group) -> Iterator[Run]:
+    """The aborted runs, newest first, after which the owner before it is still the last writer.
+
+    Either the source kept the group, under the next epoch; or the target owned it but was given up
+    before it opened its gate, so that what may be lost is what its predecessor wrote.
+    """
     home, epoch = group.home, group.epoch
+    has_served = _has_served(bench, group, home, epoch)
     for run in reversed(bench.state.runs):
         if run.group_id != group.group_id or run.stage is not StageName.ABORTED:
             continue
-        if home is None or (run.target, run.source_epoch + 1) != (home, epoch):
+        if epoch != run.source_epoch + 1 or home not in (run.source, run.target):
             continue
-        token = FencingToken(bench.state.generation, epoch)
-        has_served = bench.leases.was_granted(group.group_id, token)
-        if has_served or bench.court.log.is_gate_open(home, group.group_id, token):
-            break
-        home, epoch, at_ms = run.source, run.source_epoch, min(at_ms, run.suspected_at_ms)
-    return at_ms
+        if home == run.target and has_served:
+            return
+        yield run
+        is_kept, home, epoch = home == run.source, run.source, run.source_epoch
+        has_served = (is_kept and has_served) or _has_served(bench, group, home, epoch)
+
+
+def _has_served(bench: Bench, group: Group, home: RegionId | None, epoch: int) -> bool:
+    token = FencingToken(bench.state.generation, epoch)
+    return home is not None and (
+        bench.leases.was_granted(group.group_id, token)
+        or bench.court.log.is_gate_open(home, group.group_id, token)
+    )
 
 
 def covered_through_ms(samples: tuple[LagSample, ...], until_ms: int) -> int | None:

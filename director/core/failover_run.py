@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from director.core.budget import REPROBE_MS
 from director.core.commands import AbortRun, AdvanceRun, RunKind, StageName, Stamp
 from director.core.failover import (
     Bench,
@@ -182,8 +183,11 @@ def _is_fresh_round(view: RunView, judgement: Judgement) -> bool:
                 for region_id, rounds in judgement.accusers
             )
         case Cause.SELF_FAIL:
+            # A service that only paused is called failing until enough probes passed, and the word
+            # of that has to get here.
             heard_ms = view.bench.court.log.last_heard_ms(view.run.source)
-            return heard_ms is not None and heard_ms > view.memory.since_ms
+            rise_ms = view.service.health.rise_count * REPROBE_MS + heartbeat_ms
+            return heard_ms is not None and heard_ms > view.memory.since_ms + rise_ms
         case Cause.SILENT | Cause.NEVER_HEARD:
             # Silence moves nothing before the lease has run out (ADR 0003), however the run began.
             court = view.bench.court
@@ -229,7 +233,10 @@ def _covered_ms(view: RunView) -> int | None:
     it was on its way is allowed for, but not measured.
     """
     samples = view.bench.court.log.lag_samples((view.run.service_id, view.run.target))
-    direct = tuple(each for each in samples if each.is_direct)
+    token = FencingToken(view.bench.state.generation, view.run.source_epoch)
+    direct = tuple(
+        each for each in samples if each.is_direct and each.follows(view.run.group_id, token)
+    )
     return covered_through_ms(direct, view.bench.now_ms)
 
 

@@ -44,8 +44,8 @@ class Judgement:
 
     Attributes:
         bad_for_ms: Age of the first bad sign; 0 when there is none.
-        accusers: (region, rounds) of the peers that were counted against the region, so that a
-            later judgement can tell a fresh round from the same one.
+        accusers: (region, rounds) of the peers that were counted against the region and whose last
+            round failed, so that a later judgement can tell a fresh round from the same one.
     """
 
     verdict: Verdict
@@ -72,10 +72,16 @@ class Court:
 
 @dataclass(frozen=True, slots=True)
 class _Silence:
-    """How the region's heartbeats look from the replicas that are in touch with this one."""
+    """How the region's heartbeats look from the replicas that are in touch with this one.
+
+    Attributes:
+        silent_elsewhere_count: As ``silent_domain_count``, without the region's own domain: a
+            director that stands beside the region is no word from another place (C4).
+    """
 
     evidence: tuple[Evidence, ...]
     silent_domain_count: int
+    silent_elsewhere_count: int
     is_heard: bool
     was_ever_heard: bool
     for_ms: int
@@ -115,7 +121,7 @@ def judge(  # noqa: PLR0911 - one per rule, in order of strength
         return verdict(Verdict.DOWN, Cause.SELF_FAIL)
     if accusation.domain_count >= service.health.observers_agree:
         return verdict(Verdict.DOWN, Cause.PEERS_FAIL)
-    if accusation.domain_count >= 1 and silence.silent_domain_count >= SILENT_DIRECTORS_MIN:
+    if accusation.domain_count >= 1 and silence.silent_elsewhere_count >= SILENT_DIRECTORS_MIN:
         return verdict(Verdict.DOWN, Cause.PEER_FAIL_AND_SILENT)
     if not silence.is_heard:
         cause = Cause.SILENT if silence.was_ever_heard else Cause.NEVER_HEARD
@@ -161,9 +167,12 @@ def _silence(court: Court, region_id: RegionId, *, now_ms: int) -> _Silence:
         else:
             is_heard = True
     last_ms = court.log.last_heard_ms(region_id)
+    region = court.topology.region(region_id)
+    own_domain = "" if region is None else region.failure_domain
     return _Silence(
         tuple(evidence),
         len(silent_domains),
+        len(silent_domains - {own_domain}),
         is_heard,
         last_ms is not None,
         0 if last_ms is None else now_ms - last_ms,
@@ -197,7 +206,10 @@ def _accusation(court: Court, service: ServiceSpec, pair: Pair, *, now_ms: int) 
         domain = region.failure_domain
         streak_ms = word.reading.failing_for_ms + age_ms
         fails_for_ms[domain] = max(streak_ms, fails_for_ms.get(domain, 0))
-        accusers[observer_id] = max(accusers.get(observer_id, 0), word.reading.round_count)
+        # A failing verdict outlives rounds that pass, until enough of them did. Such a round is no
+        # fresh word against the region: the service is coming back.
+        if word.reading.failing_for_ms > 0:
+            accusers[observer_id] = max(accusers.get(observer_id, 0), word.reading.round_count)
     return _Accusation(
         tuple(
             Evidence(f"peer:{observer_id}", _FINDINGS[weight], -negative_age_ms)

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from director.core.ids import FencingToken, GroupId
+from director.core.observations import GateReading
 from director.routing.table import RegionId, ServiceId
 
 # At one sample per heartbeat this reaches back half a minute, far beyond any silence threshold.
@@ -23,12 +25,25 @@ class LagSample:
         lag_ms: What was measured.
         slack_ms: The most time that it was on its way here.
         is_direct: This replica heard it from the agent itself, so that ``slack_ms`` is measured.
+        gates: What the agent said of its gates in the same report. An agent forgets a sample when
+            it learns of another home, so the sample was measured against the one it names here.
     """
 
     at_ms: int
     lag_ms: int
     slack_ms: int = 0
     is_direct: bool = True
+    gates: tuple[GateReading, ...] = ()
+
+    def follows(self, group_id: GroupId, token: FencingToken) -> bool:
+        """Whether it was measured by somebody who knew of ``token``, or of a higher one."""
+        return any(each.group_id == group_id and each.token >= token for each in self.gates)
+
+    def has_same_owners(self, other: "LagSample") -> bool:
+        """Whether both were measured against the same homes."""
+        return [(each.group_id, each.token) for each in self.gates] == [
+            (each.group_id, each.token) for each in other.gates
+        ]
 
     @property
     def covered_through_ms(self) -> int:
@@ -64,7 +79,9 @@ class LagLog:
         """
         usable = [each for each in self._latest.get(pair, ()) if each.at_ms <= until_ms]
         if usable:
-            best = max(usable, key=lambda each: each.covered_through_ms)
+            # Of the copy as it followed its last home: what it had of an earlier one may be undone.
+            alike = [each for each in usable if each.has_same_owners(usable[-1])]
+            best = max(alike, key=lambda each: each.covered_through_ms)
             kept = self._kept.setdefault(pair, deque(maxlen=_KEPT_MAX))
             if best not in kept:
                 kept.append(best)

@@ -105,6 +105,17 @@ class LeaseBook:
         stopped_ms = now_ms if has_older_stopped else self._stopped_at_ms(group_id)
         self._fresh[group_id] = _Fresh(token, stopped_ms)
 
+    def note_generation(self, state: State) -> None:
+        """A generation was started in this office, so no lease on any of its tokens can exist yet.
+
+        The state came from the past: others than the homes it names may hold leases of the leaders
+        before this office, which it knows nothing of.
+        """
+        forgotten_ms = self._office_at_ms + self._timing.lease_wait_ms
+        for group in state.groups:
+            stopped_ms = max(forgotten_ms, self._stopped_at_ms(group.group_id))
+            self._fresh[group.group_id] = _Fresh(state.token(group), stopped_ms)
+
     # -- asking and granting ---------------------------------------------------------------------
 
     def ask(self, asked: LeaseAsked) -> tuple[LeaseEffect, ...]:
@@ -132,12 +143,12 @@ class LeaseBook:
         effects = tuple(self._decide(asked, state, now_ms=now_ms) for asked in answered)
         return (*effects, *self._next_barrier())
 
-    def failed(self, barrier_id: int) -> tuple[LeaseEffect, ...]:
-        """The barrier could not confirm the term: nobody gets anything on it."""
+    def failed(self, barrier_id: int, reason: str = "NOT_CONFIRMED") -> tuple[LeaseEffect, ...]:
+        """The barrier could not confirm the term, or does not help: nobody gets anything on it."""
         if barrier_id != self._barrier_id:
             return ()
         answered, self._confirming = self._confirming, []
-        refusals = tuple(_refuse(asked, "NOT_CONFIRMED") for asked in answered)
+        refusals = tuple(_refuse(asked, reason) for asked in answered)
         return (*refusals, *self._next_barrier())
 
     def _decide(self, asked: LeaseAsked, state: State, *, now_ms: int) -> LeaseEffect:

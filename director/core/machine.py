@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
-from director.core import machine_manifest, machine_runs
+from director.core import machine_generation, machine_manifest, machine_runs
 from director.core.commands import (
     AbortRun,
     AdvanceRun,
@@ -20,6 +20,7 @@ from director.core.commands import (
     SetOverride,
     SetRegionDrained,
     Stamp,
+    StartGeneration,
     StartRun,
     VerdictChange,
 )
@@ -91,6 +92,8 @@ def _dispatch(state: State, index: int, command: Command) -> Applied:  # noqa: P
             return _set_region_drained(state, index, command)
         case SetOverride():
             return _set_override(state, index, command)
+        case StartGeneration():
+            return machine_generation.start_generation(state, index, command)
         case _:
             assert_never(command)
 
@@ -127,7 +130,7 @@ def _remembered(state: State, index: int, stamp: Stamp, event: Event) -> tuple[R
         index,
         ask_digest=stamp.ask_digest,
         run_id=event.run_id if isinstance(event, RunStarted) else "",
-        rejected=event.reason if isinstance(event, Rejected) else "",
+        rejected=str(event.reason) if isinstance(event, Rejected) else "",
         message=event.message if isinstance(event, Rejected) else "",
     )
     return (*state.requests, outcome)[-REQUESTS_KEPT_MAX:]
@@ -169,7 +172,7 @@ def _verdict_record(state: State, index: int, change: VerdictChange, rule: str) 
         since_ms=state.now_ms,
         index=index,
         reason=change.reason,
-        withheld=rule,
+        withheld=str(rule),
         suspected_at_ms=change.suspected_at_ms,
         evidence=change.evidence,
     )

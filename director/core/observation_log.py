@@ -121,9 +121,7 @@ class ObservationLog:
             return False  # a replay, or a report that was overtaken
         view.counter_at[report.heard_by] = report.counter
         heard_ms = now_ms - report.age_ms
-        view.heard_at_ms[report.heard_by] = max(
-            heard_ms, view.heard_at_ms.get(report.heard_by, heard_ms)
-        )
+        view.note_heard(report.heard_by, heard_ms)
         if is_direct:
             view.direct_at_ms = now_ms
         # A beat without readings does not overtake readings that come the longer way, by a relay.
@@ -150,7 +148,7 @@ class ObservationLog:
         fresh = AgentView(report.region_id, report.agent_id, report.boot_id, retired_boots=retired)
         if view is not None:
             # Who heard the earlier boot heard the region: a restart is no silence.
-            fresh.heard_at_ms = dict(view.heard_at_ms)
+            fresh.heard_at_ms, fresh.last_heard_ms = dict(view.heard_at_ms), view.last_heard_ms
             self._drop(view)
         elif not self._make_room(report.region_id, now_ms):
             return None
@@ -255,7 +253,7 @@ class ObservationLog:
             if service.lag_ms is None:
                 continue
             at_ms = now_ms - report.age_ms - service.lag_age_ms
-            sample = LagSample(at_ms, service.lag_ms, slack_ms, is_direct)
+            sample = LagSample(at_ms, service.lag_ms, slack_ms, is_direct, readings.gates)
             pair = (service.service_id, view.region_id)
             if pair in self._known:
                 self._lag.take(pair, sample)
@@ -279,8 +277,11 @@ class ObservationLog:
 
     def last_heard_ms(self, region_id: RegionId) -> int | None:
         """When any agent of the region was last heard by any replica; None if never."""
-        views = self.agents_in(region_id)
-        return max((view.last_heard_ms for view in views), default=None)
+        last_ms: int | None = None
+        for view in self._by_region.get(region_id, ()):
+            if last_ms is None or view.last_heard_ms > last_ms:
+                last_ms = view.last_heard_ms
+        return last_ms
 
     def heard_at_ms(self, region_id: RegionId, replica_id: ReplicaId) -> int | None:
         """When one replica last heard any agent of the region; None if never."""

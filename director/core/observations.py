@@ -64,12 +64,14 @@ class GateReading:
         is_open: Whether writes are being accepted under ``token``.
         demoted_through: The agent has promised, durably, never again to act under this token
             or a lower one; None if it never promised.
+        home: Owner under ``token``, as the agent knows it; None if nobody, or not known.
     """
 
     group_id: GroupId
     token: FencingToken
     is_open: bool
     demoted_through: FencingToken | None = None
+    home: RegionId | None = None
 
 
 @dataclass(frozen=True, slots=True)

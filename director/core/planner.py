@@ -30,7 +30,7 @@ from director.core.health import (
     judge,
     silent_domain_count,
 )
-from director.core.ids import GroupId, RunId
+from director.core.ids import FencingToken, GroupId, RunId
 from director.core.lease import LeaseBook
 from director.core.moves import Trigger, start
 from director.core.safety import Refusal, withholding_rule
@@ -220,8 +220,9 @@ class Planner:
         self, bench: Bench, group: Group, service: ServiceSpec, stamp: Stamp
     ) -> Command | None:
         token = bench.state.token(group)
-        if group.epoch and bench.now_ms < self._leases.stopped_at_ms(group.group_id, token):
-            return None  # it had an owner before its service was taken away
+        had_owner = token > FencingToken(1, 0)
+        if had_owner and bench.now_ms < self._leases.stopped_at_ms(group.group_id, token):
+            return None  # before its service was taken away, or before the director was restored
         sites = sorted(service.sites, key=lambda site: (site.priority, site.region_id))
         for site in sites:
             if standing(bench, service, site) is None:

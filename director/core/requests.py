@@ -1,6 +1,6 @@
 """Turns what an operator asks for into a command, or says why not. Runs on the leader."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from director.core.budget import PROMOTE_AND_PUBLISH_MS
@@ -34,7 +34,15 @@ from director.core.state import Group, State
 from director.core.topology import ServiceSpec
 from director.routing.table import RegionId, ServiceMode, Verdict
 
-Decision: TypeAlias = Command | Refusal
+
+@dataclass(frozen=True, slots=True)
+class Already:
+    """It is as asked; nothing needs to be written. ``message`` is for people."""
+
+    message: str
+
+
+Decision: TypeAlias = Command | Already | Refusal
 
 # Reasons that no operator can wave through: nobody would serve there.
 _ABSOLUTE = (
@@ -55,7 +63,7 @@ def ask_digest(ask: Ask) -> str:
 
 
 def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:
-    """Return the command that does what was asked, or the reason why it must not be done.
+    """Return the command that does what was asked, or the reason why nothing is to be done.
 
     The machine checks again at apply time; this check is for an answer without a log entry.
     """
@@ -132,8 +140,9 @@ def _abort(state: State, ask: AbortAsked, stamp: Stamp) -> Decision:
 def _drain(state: State, ask: DrainAsked, stamp: Stamp) -> Decision:
     if state.topology.region(ask.region_id) is None:
         return region_not_found(state, ask.region_id)
-    is_new = ask.drained and ask.region_id not in state.drained_regions
-    refusal = drain_refusal(state, ask.region_id) if is_new else None
+    if (ask.region_id in state.drained_regions) == ask.drained:
+        return Already(f"{ask.region_id} is {'drained' if ask.drained else 'in service'} already")
+    refusal = drain_refusal(state, ask.region_id) if ask.drained else None
     return refusal or SetRegionDrained(stamp, ask.region_id, ask.drained)
 
 

@@ -21,20 +21,29 @@ class RoundTrips:
         self._latest: dict[tuple[RegionId, RegionId], int] = {}
         self._published: dict[tuple[RegionId, RegionId], int] = {}
         self._published_at_ms: int | None = None
+        # Pairs whose latest differs enough from what was published. Never iterated.
+        self._moved: set[tuple[RegionId, RegionId]] = set()
 
     def observe(self, region_id: RegionId, measured: tuple[RoundTrip, ...]) -> None:
         """Take in what the agents of a region measured."""
         for each in measured:
             pair = (region_id, each.region_id)
-            if pair in self._latest or len(self._latest) < _PAIRS_MAX:
-                self._latest[pair] = each.rtt_us
+            known_us = self._latest.get(pair)
+            # Smoothed as they are, most stay what they were.
+            if known_us == each.rtt_us or (known_us is None and len(self._latest) >= _PAIRS_MAX):
+                continue
+            self._latest[pair] = each.rtt_us
+            if self._has_changed(pair):
+                self._moved.add(pair)
+            else:
+                self._moved.discard(pair)
 
     def is_due(self, *, now_ms: int) -> bool:
         """Whether routes should be published again for the round trips alone."""
         at_ms = self._published_at_ms
         if at_ms is not None and now_ms - at_ms < _PUBLISH_EVERY_MS:
             return False
-        return any(self._has_changed(pair) for pair in self._latest)
+        return bool(self._moved)
 
     def _has_changed(self, pair: tuple[RegionId, RegionId]) -> bool:
         before_us = self._published.get(pair)
@@ -44,7 +53,8 @@ class RoundTrips:
 
     def published(self, *, now_ms: int) -> tuple[Measured, ...]:
         """Return what routes are to use now, sorted, and remember it as published."""
-        if any(self._has_changed(pair) for pair in self._latest):
+        if self._moved:
             self._published = dict(self._latest)
             self._published_at_ms = now_ms
+            self._moved.clear()
         return tuple((*pair, rtt_us) for pair, rtt_us in sorted(self._published.items()))

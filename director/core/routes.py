@@ -57,7 +57,11 @@ def compile_table(
 
 def _service_routes(state: State, before: Compiled | None) -> tuple[ServiceRoute, ...]:
     groups = {group.service_id: group for group in state.groups}
-    if before is None or before.state.topology is not state.topology:
+    if (
+        before is None
+        or before.state.topology is not state.topology
+        or before.state.generation != state.generation
+    ):
         return tuple(
             _service_route(state, each, groups.get(each.service_id))
             for each in state.topology.services

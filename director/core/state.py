@@ -165,6 +165,8 @@ class State:
     Mappings are never mutated; iterate over them in sorted order when order matters.
 
     Attributes:
+        generation_due: This state was restored from a copy: until a generation of at least this has
+            started, it lies in the past, and nobody may act on it (A2). 0: it was not.
         applied_index: Log index of the last entry applied.
         now_ms: Director time; the greatest ``at_ms`` applied, so that it never goes back.
         revision: Number of the manifest in force; 0 means that none was applied.
@@ -176,6 +178,7 @@ class State:
     """
 
     generation: int = 1
+    generation_due: int = 0
     applied_index: int = 0
     now_ms: int = 0
     revision: int = 0

@@ -180,6 +180,15 @@ class Node:
         assert index <= state.log.applied_index, "only applied entries may be dropped"
         state.memberships.forget_below(index)
 
+    def leave_office(self) -> None:
+        """Follow nobody from here on, if this replica leads: it cannot do a leader's work now."""
+        if self._state.is_leader:
+            self._state.become_follower(self._state.term, None)
+
+    def drop_unsent(self) -> None:
+        """Forget the answers that wait for the disk, as if the network had lost them."""
+        self._state.outbox_after_persist.clear()
+
     # What is asked of it.
 
     def propose(self, payload: bytes) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from director.core.observations import (
 from director.core.timing import Timing
 from director.routing.table import RegionId, ServiceId
 from director.service.errors import InvalidRequestError
+from director.service.relay_buffer import age_when_told_ms
 from trafficdirector.agent.v1 import agent_pb2 as pb
 from trafficdirector.peer.v1 import peer_pb2
 
@@ -60,6 +61,7 @@ def readings_from_proto(readings: pb.Readings) -> Readings:
             token_from_proto(each.token),
             each.is_open,
             token_from_proto(each.demoted_through) if each.HasField("demoted_through") else None,
+            RegionId(each.home_region_id) if each.home_region_id else None,
         )
         for each in readings.gates
     }
@@ -94,7 +96,10 @@ def readings_to_proto(readings: Readings) -> pb.Readings:
         encoded.round_trips.add(region_id=trip.region_id, rtt_us=trip.rtt_us)
     for gate in readings.gates:
         shown = encoded.gates.add(
-            group_id=gate.group_id, token=token_to_proto(gate.token), is_open=gate.is_open
+            group_id=gate.group_id,
+            token=token_to_proto(gate.token),
+            is_open=gate.is_open,
+            home_region_id=gate.home or "",
         )
         if gate.demoted_through is not None:
             shown.demoted_through.CopyFrom(token_to_proto(gate.demoted_through))
@@ -228,7 +233,7 @@ def relayed_to_proto(report: AgentReport, *, waited_ms: int) -> peer_pb2.Relayed
         agent_id=report.agent_id,
         boot_id=report.boot_id,
         counter=report.counter,
-        age_ms=report.age_ms + waited_ms,
+        age_ms=age_when_told_ms(report, waited_ms=waited_ms),
     )
     if report.transit_ms_max is not None:
         relayed.transit_ms_max = report.transit_ms_max

@@ -6,16 +6,28 @@ from enum import StrEnum
 
 from structlog.typing import FilteringBoundLogger
 
-from director.core.events import Event, Rejected, Repeated, RunAborted, VerdictsRecorded
+from director.core.events import (
+    Event,
+    GenerationStarted,
+    Rejected,
+    Repeated,
+    RunAborted,
+    VerdictsRecorded,
+)
 from director.core.reasons import Reason
 
+# Enough to see where to look.
+_SHOWN_LOGGED_MAX = 20
 _OVERTAKEN = (Reason.STALE_EPOCH, Reason.STALE_REVISION, Reason.STALE_STAGE)
 
 
 def log_event(log: FilteringBoundLogger, event: Event) -> None:
-    """Write ``event``: a refusal or an abort as a warning, all else as information."""
+    """Write ``event``: what people should look into as a warning, all else as information."""
     if isinstance(event, VerdictsRecorded):
         _log_verdicts(log, event)
+        return
+    if isinstance(event, GenerationStarted):
+        _log_generation(log, event)
         return
     name = event_name(event)
     values = {
@@ -53,6 +65,19 @@ def _log_verdicts(log: FilteringBoundLogger, event: VerdictsRecorded) -> None:
             reason=change.reason,
             withheld=rule or "",
         )
+
+
+def _log_generation(log: FilteringBoundLogger, event: GenerationStarted) -> None:
+    shown = event.shown[:_SHOWN_LOGGED_MAX]
+    log.warning(
+        "generation_started",
+        index=event.index,
+        generation=event.generation,
+        shown=[f"{each.region_id}/{each.agent_id} {each.group_id} {each.token}" for each in shown],
+        shown_count=len(event.shown),
+        moved=[str(each) for each in event.moved[:_SHOWN_LOGGED_MAX]],
+        moved_count=len(event.moved),
+    )
 
 
 def _plain(value: object) -> object:

@@ -1,17 +1,13 @@
 """A follower's evidence on its way to the leader: on change, and every half second.
 
-Kept per agent, newest first to go: a slow leader gets the present, not a backlog. After a reconnect
-everything is told again, because a leader that lost the stream may have lost the evidence too.
-Readings keep the age of the report they came with: told with that of a later beat, they would seem
-younger than they are.
+What goes is decided by ``relay_buffer``; here is the stream that it goes by.
 """
 
 import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import grpc
 import grpc.aio
@@ -23,13 +19,10 @@ from director.core.observations import AgentReport
 from director.runtime.backoff import Backoff
 from director.runtime.clock import boot_ms
 from director.service.agent_wire import relayed_to_proto
+from director.service.relay_buffer import RelayBuffer
 from trafficdirector.peer.v1 import peer_pb2
 
 RELAY_METHOD = "/trafficdirector.peer.v1.EvidenceService/Relay"
-# Agents that left are forgotten after this long without a word.
-FORGET_MS = 60_000
-# Keeps one message well below the 2 MiB that the API takes.
-REPORTS_MAX = 256
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -41,86 +34,6 @@ class Recipient:
     term: int
     leader_id: str
     address: str
-
-
-@dataclass(slots=True)
-class _Held:
-    """The newest report of one agent, and what the leader has of it.
-
-    Attributes:
-        report: The newest report.
-        at_ms: When its age was taken.
-        full: The newest report of the same boot that carries readings.
-        full_at_ms: When that one's age was taken.
-        sent_counter: Boot and counter of the newest report that was sent.
-        sent_full: The report with readings that was sent last.
-    """
-
-    report: AgentReport
-    at_ms: int
-    full: AgentReport | None = None
-    full_at_ms: int = 0
-    sent_counter: tuple[str, int] | None = None
-    sent_full: AgentReport | None = None
-
-    def take_in(self, report: AgentReport, *, now_ms: int) -> None:
-        """Put ``report`` in place of the one before."""
-        if report.readings is not None:
-            self.full, self.full_at_ms = report, now_ms
-        elif self.full is not None and self.full.boot_id != report.boot_id:
-            self.full = None
-        self.report, self.at_ms = report, now_ms
-
-
-_Key: TypeAlias = tuple[str, str]
-
-
-@dataclass(slots=True)
-class RelayBuffer:
-    """What is to be told. Pure but for the clock it is given."""
-
-    _held: dict[_Key, _Held] = field(default_factory=dict)
-
-    def offer(self, reports: Iterable[AgentReport], *, now_ms: int) -> None:
-        """Take newer reports in."""
-        for report in reports:
-            key = (report.region_id, report.agent_id)
-            held = self._held.setdefault(key, _Held(report, now_ms))
-            held.take_in(report, now_ms=now_ms)
-
-    def restart(self) -> None:
-        """Tell everything again: the stream is a new one."""
-        for held in self._held.values():
-            held.sent_counter, held.sent_full = None, None
-
-    def take(self, *, now_ms: int) -> list[peer_pb2.RelayedReport]:
-        """Return what changed since it was last taken, at most ``REPORTS_MAX``."""
-        for key in [key for key, held in self._held.items() if now_ms - held.at_ms > FORGET_MS]:
-            del self._held[key]
-        taken: list[peer_pb2.RelayedReport] = []
-        for held in self._held.values():
-            mark = (held.report.boot_id, held.report.counter)
-            if mark == held.sent_counter:
-                continue
-            due = [(held.report, held.at_ms)]
-            if held.full is not None and held.full is not held.sent_full:
-                due = [(held.full, held.full_at_ms)]
-                if held.report is not held.full:
-                    due.append((held.report, held.at_ms))
-            if len(taken) + len(due) > REPORTS_MAX:
-                break
-            taken += [
-                relayed_to_proto(report, waited_ms=max(0, now_ms - at_ms)) for report, at_ms in due
-            ]
-            held.sent_counter, held.sent_full = mark, held.full
-        return taken
-
-    def has_more(self) -> bool:
-        """Whether something is still to be taken."""
-        return any(
-            held.sent_counter != (held.report.boot_id, held.report.counter)
-            for held in self._held.values()
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +132,10 @@ class EvidenceRelay:
             term=term,
             pushed_index=own.pushed_index,
             watcher_count=own.watcher_count,
-            reports=self._buffer.take(now_ms=boot_ms()),
+            reports=[
+                relayed_to_proto(report, waited_ms=waited_ms)
+                for report, waited_ms in self._buffer.take(now_ms=boot_ms())
+            ],
         )
 
     async def _pause(self) -> None:

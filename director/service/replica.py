@@ -8,7 +8,7 @@ wrong answer is worse than none.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -20,11 +20,7 @@ from director.consensus.port import (
     Consensus,
     ConsensusError,
     Delivery,
-    EngineFailedError,
     LeadershipChanged,
-    NotLeaderError,
-    OverloadedError,
-    PayloadTooLargeError,
     SnapshotDelivered,
 )
 from director.core import inputs
@@ -36,6 +32,7 @@ from director.core.effects import (
     DirectProbes,
     Effect,
     GrantLease,
+    HandOver,
     Note,
     Propose,
     Publish,
@@ -54,8 +51,10 @@ from director.service import errors
 from director.service.agent_wire import welcome
 from director.service.agents import AgentLink, AgentLinks
 from director.service.codec import decode_command, decode_state, encode_command, encode_state
-from director.service.errors import CommandTooLargeError, DirectorError
+from director.service.engine_errors import as_director_error
+from director.service.errors import CommandTooLargeError
 from director.service.event_log import log_event
+from director.service.hand_over import hand_over
 from director.service.reads import REFRESH_MS, ViewAge
 from director.service.relay import EvidenceRelay, OwnReport, Recipient
 from director.service.watch import RouteHub
@@ -131,13 +130,14 @@ class ReplicaSettings:
 
 @dataclass(slots=True)
 class _Progress:
-    """What was delivered, and since when the log grows."""
+    """What was delivered, since when the log grows, and which barriers wait for an index."""
 
     term: int = 0
     is_leading: bool = False
     entries_since_snapshot: int = 0
     bytes_since_snapshot: int = 0
     pushed_index: int = 0
+    confirmed: list[tuple[int, Barrier]] = field(default_factory=list)
 
 
 class Replica:
@@ -346,6 +346,8 @@ class Replica:
                 self.links.direct(effect)
             case Relay():
                 self.relay.offer(effect.reports)
+            case HandOver():
+                self._spawn(hand_over(self._consensus, effect), "hand-over")
             case Publish():
                 self._publish_soon(effect.table)
             case Answer():
@@ -360,18 +362,26 @@ class Replica:
             payload = encode_command(effect.command)
             await self._consensus.propose(payload, term=effect.term)
         except (ConsensusError, CommandTooLargeError) as error:
-            said = _as_director_error(error)
+            said = as_director_error(error)
             if request_id:
                 self.writes.fail(request_id, said)
             self.receive(inputs.ProposalFailed(effect.proposal_id, said.reason))
 
     async def _pass_barrier(self, effect: Barrier) -> None:
         try:
-            await self._consensus.read_barrier(term=effect.term)
+            index = await self._consensus.read_barrier(term=effect.term)
         except ConsensusError:
             self.receive(inputs.BarrierFailed(effect.barrier_id))
         else:
-            self.receive(inputs.BarrierPassed(effect.barrier_id, effect.term))
+            self._progress.confirmed.append((index, effect))
+            self._pass_confirmed()
+
+    def _pass_confirmed(self) -> None:
+        """Pass every barrier whose index is applied: below it the core may not know the newest."""
+        index, confirmed = self.state.applied_index, self._progress.confirmed
+        self._progress.confirmed = [each for each in confirmed if each[0] > index]
+        for _, barrier in [each for each in confirmed if each[0] <= index]:
+            self.receive(inputs.BarrierPassed(barrier.barrier_id, barrier.term))
 
     def _publish_soon(self, table: RouteTable) -> None:
         # A replay applies thousands of entries in a row; only the last of their tables is served.
@@ -464,6 +474,7 @@ class Replica:
 
     def _applied(self, payload_bytes: int) -> None:
         progress = self._progress
+        self._pass_confirmed()
         progress.entries_since_snapshot += 1
         progress.bytes_since_snapshot += payload_bytes
         for queue in self._followers:
@@ -516,7 +527,7 @@ class Replica:
     def _recipient(self) -> Recipient | None:
         standing = self._consensus.standing()
         leader_id = standing.leader_id
-        if leader_id is None or leader_id == standing.member_id or standing.failed:
+        if leader_id is None or leader_id == standing.member_id:
             return None
         address = self._settings.api_address_of(leader_id)
         return Recipient(standing.term, leader_id, address) if address else None
@@ -577,22 +588,3 @@ class Replica:
         if not self.stopped.done():
             log.error("replica_failed", exc_info=error)
             self.stopped.set_result(error)
-
-
-def _as_director_error(error: ConsensusError | CommandTooLargeError) -> DirectorError:
-    """Return what an engine's refusal means to a caller."""
-    match error:
-        case CommandTooLargeError():
-            return error
-        case NotLeaderError():
-            return errors.NoLeaderError("leadership was lost before the change was written")
-        case OverloadedError():
-            return errors.OverloadedError(str(error))
-        case PayloadTooLargeError():
-            return errors.CommandTooLargeError(str(error))
-        case EngineFailedError():
-            return errors.EngineStoppedError(str(error), "")
-        case _:
-            return errors.OutcomeUnknownError(
-                "leadership was lost while waiting; look before you ask again", **error.metadata
-            )

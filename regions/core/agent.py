@@ -4,6 +4,7 @@ A shell feeds it what happens, carries out what it asks for in order, and calls 
 than ``wake_at_ms``. It is deterministic: equal inputs at equal times give equal effects.
 """
 
+from dataclasses import replace
 from typing import assert_never
 
 from director.routing.table import RegionId, ServiceId
@@ -42,7 +43,13 @@ from regions.core.links import Links
 from regions.core.local_health import LocalHealth
 from regions.core.probe_plan import ProbePlan
 from regions.core.proof import Proof
-from regions.core.readings import PeerReading, ProbeTarget, Readings, ServiceReading
+from regions.core.readings import (
+    PeerReading,
+    ProbeKind,
+    ProbeTarget,
+    Readings,
+    ServiceReading,
+)
 from regions.core.report import Reporter
 from regions.core.round_trips import RoundTrips
 from regions.core.settings import AgentIdentity, AgentSettings, GuardedService
@@ -90,6 +97,10 @@ class Agent:
             self._health.woke(due_at_ms=self._wake_at_ms, now_ms=now_ms)
         # Boot time does not go back; an input stamped before another one does.
         now_ms = self._now_ms = max(now_ms, self._now_ms or 0)
+        if isinstance(given, Pulsed) and not self._is_due(now_ms):
+            # A third of all inputs, and it makes nothing due.
+            self._links.pulsed(given.director_id, given.sent_at, now_ms=now_ms)
+            return ()
         effects += self._taken(given, now_ms)
         effects += self._due(now_ms, gates=self._touches_gates(given))
         self._wake_at_ms = self._next_wake_at_ms(now_ms)
@@ -178,7 +189,12 @@ class Agent:
         self._autonomy.lease_renew_ms = given.lease_renew_ms
         self._pace(now_ms)
         # A replica that sees no leader does not know better than one that names it.
-        if given.leader_id is None or given.leader_id == self._links.leader_id:
+        if given.leader_id is None:
+            return
+        if given.leader_id == self._links.leader_id:
+            if given.leader_id == given.director_id:
+                # Elected a moment ago it still answered NOT_LEADER; now it is in office.
+                self._autonomy.leader_changed(now_ms=now_ms)
             return
         self._links.leader_id = given.leader_id
         self._autonomy.leader_changed(now_ms=now_ms)
@@ -203,10 +219,14 @@ class Agent:
         if given.demote and given.home != self.identity.region_id:
             # A planned move waits for a sample of this copy from after its home stopped.
             self._lags.hurry(given.service_id, now_ms=now_ms)
+        former_home = self._fence.latest_home(given.group_id)
         keep = self._fence.directed(given)
         if keep is None:
             return ()
         group = self._fence.latest(given.group_id)
+        if group.home != former_home:
+            not_before_ms = now_ms + service.gate_answer_ms
+            self._lags.follow_anew(given.service_id, not_before_ms=not_before_ms)
         effects: list[Effect] = []
         # Doors close before anything is written: the disk may take long.
         if self._autonomy.is_guarding(given.group_id):
@@ -288,13 +308,18 @@ class Agent:
             case _:
                 return True
 
+    def _is_due(self, now_ms: int) -> bool:
+        return self._wake_at_ms is not None and now_ms >= self._wake_at_ms
+
     def _due(self, now_ms: int, *, gates: bool) -> list[Effect]:
         effects: list[Effect] = []
         for target in self._own.take_due(now_ms=now_ms):
             effects.append(StartProbe(target))
             effects += self._proved_writes(target.service_id)
-        effects += [StartProbe(target) for target in self._peers.take_due(now_ms=now_ms)]
-        effects += [MeasureLag(service_id) for service_id in self._lags.take_due(now_ms=now_ms)]
+        for target in self._peers.take_due(now_ms=now_ms):
+            effects.append(StartProbe(self._with_way(target)))
+        for service_id in self._lags.take_due(now_ms=now_ms):
+            effects.append(MeasureLag(service_id))
         if gates or (self._gates_at_ms is not None and now_ms >= self._gates_at_ms):
             effects += self._autonomy.run(now_ms=now_ms)
             self._gates_at_ms = self._autonomy.wake_at_ms(now_ms=now_ms)
@@ -303,8 +328,20 @@ class Agent:
                 self._gates_told = gates_now
                 self._reporter.changed(urgently=True)
         effects += self._doubted(now_ms)
-        effects += self._reporter.send_due(lambda: self.readings(now_ms=now_ms), now_ms=now_ms)
+        if self._reporter.is_due(now_ms=now_ms):
+            effects += self._reporter.send(lambda: self.readings(now_ms=now_ms), now_ms=now_ms)
         return effects
+
+    def _with_way(self, target: ProbeTarget) -> ProbeTarget:
+        """Give the service its whole time: the way there and back comes on top of it.
+
+        With one deadline for near and far, far observers would accuse a service that is well.
+        """
+        way_ms = self._round_trips.way_ms(target.region_id)
+        if not way_ms:
+            return target
+        round_trips = 1 if target.probe.kind is ProbeKind.TCP else 2  # to connect, and to ask
+        return replace(target, timeout_ms=target.timeout_ms + round_trips * way_ms)
 
     def _doubted(self, now_ms: int) -> tuple[Effect, ...]:
         doubt = self._health.doubt(now_ms=now_ms)
@@ -347,12 +384,15 @@ class Agent:
         return PeerReading(*pair, None, reading.round_count, 0, reading.age_ms)
 
     def _next_wake_at_ms(self, now_ms: int) -> int | None:
-        wakes = (
+        # Asked after every input, so it is written out: a generator costs more than all it asks.
+        first_at_ms = self._gates_at_ms
+        for at_ms in (
             self._own.wake_at_ms(),
             self._peers.wake_at_ms(),
             self._lags.wake_at_ms(),
-            self._gates_at_ms,
             self._reporter.wake_at_ms(),
             self._health.wake_at_ms(now_ms=now_ms),
-        )
-        return min((at_ms for at_ms in wakes if at_ms is not None), default=None)
+        ):
+            if at_ms is not None and (first_at_ms is None or at_ms < first_at_ms):
+                first_at_ms = at_ms
+        return first_at_ms

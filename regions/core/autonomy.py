@@ -181,7 +181,8 @@ class Autonomy:
             gate = self._gates[group_id]
             token = self._fence.token(group_id)
             is_open = gate.is_open and gate.token == token
-            readings.append(GateReading(group_id, token, is_open, gate.demoted_through))
+            home = self._fence.home(group_id)
+            readings.append(GateReading(group_id, token, is_open, gate.demoted_through, home))
         return tuple(readings)
 
     def wake_at_ms(self, *, now_ms: int) -> int | None:

@@ -59,10 +59,20 @@ class Fence:
         """Return the highest word on a group, durable or not."""
         return self._latest[group_id]
 
+    def latest_home(self, group_id: GroupId) -> RegionId | None:
+        """Return the owner by the highest word, durable or not; None if nobody, or unheard of."""
+        group = self._latest.get(group_id)
+        return None if group is None else group.home
+
     def token(self, group_id: GroupId) -> FencingToken:
         """Return the highest token durably seen."""
         group = self._durable.get(group_id)
         return NO_TOKEN if group is None else group.token
+
+    def home(self, group_id: GroupId) -> RegionId | None:
+        """Return the owner under the highest token durably seen; None if nobody."""
+        group = self._durable.get(group_id)
+        return None if group is None else group.home
 
     def demoted_through(self, group_id: GroupId) -> FencingToken | None:
         """Return the durable promise, or None."""

@@ -28,19 +28,23 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[ReplicaId, _Link] = {}
+        # The ids of the links, sorted: asked for after every input.
+        self._director_ids: tuple[ReplicaId, ...] = ()
         self.leader_id: ReplicaId | None = None
 
     def connected(self, director_id: ReplicaId) -> None:
         """A stream is open. Whatever was said on the one before is forgotten."""
         self._links[director_id] = _Link()
+        self._director_ids = tuple(sorted(self._links))
 
     def disconnected(self, director_id: ReplicaId) -> None:
         """A stream is gone."""
         self._links.pop(director_id, None)
+        self._director_ids = tuple(sorted(self._links))
 
     def director_ids(self) -> tuple[ReplicaId, ...]:
         """Return the connected directors, sorted."""
-        return tuple(sorted(self._links))
+        return self._director_ids
 
     def asking_order(self) -> tuple[ReplicaId, ...]:
         """Return whom to ask for a lease: the leader as far as known, then the others."""

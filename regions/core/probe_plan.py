@@ -85,6 +85,8 @@ class ProbePlan:
 
     def take_due(self, *, now_ms: int) -> tuple[ProbeTarget, ...]:
         """Return the targets to probe now, and mark them as running."""
+        if not self._due or self._due[0][0] > now_ms:
+            return ()
         due: list[ProbeTarget] = []
         while self._due and self._due[0][0] <= now_ms:
             at_ms, key = heappop(self._due)

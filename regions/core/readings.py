@@ -63,12 +63,14 @@ class GateReading:
         is_open: Whether writes are being accepted under ``token``.
         demoted_through: The agent has promised, durably, never again to act under this token
             or a lower one, and no answer it gave before is still good; None if it never did.
+        home: Owner under ``token``; None if nobody.
     """
 
     group_id: GroupId
     token: FencingToken
     is_open: bool
     demoted_through: FencingToken | None = None
+    home: RegionId | None = None
 
 
 @dataclass(frozen=True, slots=True)

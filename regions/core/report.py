@@ -38,11 +38,13 @@ class Reporter:
         self._links.is_told(director_id, self._version)
         return SendReport(director_id, self._counter, readings)
 
-    def send_due(self, readings: Callable[[], Readings], *, now_ms: int) -> tuple[SendReport, ...]:
-        """Make the reports that are due, all with one counter; none if none is due."""
+    def is_due(self, *, now_ms: int) -> bool:
+        """Tell whether reports are to be sent now."""
         due_at_ms = self.wake_at_ms()
-        if due_at_ms is None or now_ms < due_at_ms:
-            return ()
+        return due_at_ms is not None and now_ms >= due_at_ms
+
+    def send(self, readings: Callable[[], Readings], *, now_ms: int) -> tuple[SendReport, ...]:
+        """Make a report for every connected director, all with one counter."""
         self._counter += 1
         self._sent_at_ms = now_ms
         self._is_urgent = False
@@ -61,5 +63,7 @@ class Reporter:
         if not self._links.director_ids():
             return None
         assert self._sent_at_ms is not None, "a stream begins with a report"
-        gap_ms = min(REPORT_GAP_MS, self.heartbeat_ms) if self._is_urgent else self.heartbeat_ms
+        gap_ms = self.heartbeat_ms
+        if self._is_urgent and gap_ms > REPORT_GAP_MS:
+            gap_ms = REPORT_GAP_MS
         return self._sent_at_ms + gap_ms

@@ -42,6 +42,10 @@ class RoundTrips:
         ):
             self._reported_us[region_id] = smoothed_us
 
+    def way_ms(self, region_id: RegionId) -> int:
+        """Return the round trip to a region in whole ms, rounded up; 0 while it is not known."""
+        return -(-self._reported_us.get(region_id, 0) // 1_000)
+
     def readings(self) -> tuple[RoundTrip, ...]:
         """Return what to report, sorted by region."""
         return tuple(RoundTrip(*pair) for pair in sorted(self._reported_us.items()))

@@ -189,6 +189,7 @@ def _readings(readings: Readings) -> pb.Readings:
                 demoted_through=(
                     None if each.demoted_through is None else _token(each.demoted_through)
                 ),
+                home_region_id=each.home or "",
             )
             for each in readings.gates
         ],

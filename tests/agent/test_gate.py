@@ -318,6 +318,21 @@ def test_a_new_leader_is_asked_at_once_while_the_old_one_is_silent() -> None:
     assert [lease.director_id for lease in world.leases()] == [D0, D1]
 
 
+def test_a_leader_that_was_asked_before_its_office_began_is_asked_again_when_it_says_so() -> None:
+    world = a_world(grants=False)
+    world.connect(D0, D1)
+    world.give(a_directive(epoch=1))
+    world.run(300)
+    # It is elected, and says so; it does not yet have what the leader before it committed.
+    world.give(Welcomed(D1, D1, 500, LEASE_MS, 1_000))
+    world.give(LeaseRefused(GROUP, world.leases()[-1].request_number, "NOT_LEADER"))
+    world.run(20)
+
+    world.give(Welcomed(D1, D1, 500, LEASE_MS, 1_000))
+
+    assert [lease.director_id for lease in world.leases()] == [D0, D1, D0, D1]
+
+
 def test_a_director_that_does_not_answer_is_passed_over_after_half_a_second() -> None:
     world = a_world(grants=False)
     world.connect(D0, D1)

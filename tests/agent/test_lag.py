@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from regions.core.effects import MeasureLag, PulseEcho
 from regions.core.inputs import Connected, Disconnected, Pulsed
+from regions.core.settings import GATE_ANSWER_MS
 from tests.agent.builders import (
     CHAT,
     D0,
@@ -21,6 +22,12 @@ from tests.agent.builders import (
 
 def measured(world: World, since_ms: int) -> list[int]:
     return [at - since_ms for at, _ in world.sent(MeasureLag, since_ms)]
+
+
+def told_lag(world: World) -> int | None:
+    """What the agent would report of its copy now."""
+    readings = world.agent.readings(now_ms=world.now_ms)
+    return readings.services[0].lag_ms
 
 
 def a_standby() -> World:
@@ -174,3 +181,18 @@ def test_a_service_without_a_lag_probe_has_nothing_to_hurry() -> None:
     world.run(2_000)
 
     assert measured(world, told_ms) == []
+
+
+def test_what_was_measured_against_an_earlier_home_is_forgotten() -> None:
+    world = a_standby()
+    told_ms = world.now_ms
+    assert told_lag(world) is not None
+
+    world.give(a_directive(2, EAST))
+    world.run(100)
+    assert told_lag(world) is None
+
+    # The service may believe the gate's earlier answer for as long as that one is good.
+    world.run(1_000)
+    assert told_lag(world) is not None
+    assert measured(world, told_ms)[0] >= GATE_ANSWER_MS

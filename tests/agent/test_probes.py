@@ -1,9 +1,16 @@
 """When probes are due, and what their results are worth."""
 
+from director.routing.table import RegionId
 from regions.core.effects import MeasureLag, Note, StartProbe
 from regions.core.inputs import ProbeFinished, ProbesDirected, Ticked, Welcomed
 from regions.core.probe_plan import ProbePlan
-from regions.core.readings import PeerReading, RoundTrip, ServiceReading
+from regions.core.readings import (
+    PeerReading,
+    ProbeKind,
+    ProbeSpec,
+    RoundTrip,
+    ServiceReading,
+)
 from regions.core.round_trips import RoundTrips
 from tests.agent.builders import (
     CHAT,
@@ -313,3 +320,28 @@ def test_round_trips_are_measured_only_when_wanted_and_named_by_region() -> None
     world.run(2_000)
 
     assert world.agent.readings(now_ms=world.now_ms).round_trips == (RoundTrip(NORTH, 900),)
+
+
+def test_the_way_to_a_far_region_is_added_to_the_deadline_of_its_probes() -> None:
+    # 340 ms there and back: a service that answers at once would often be late by 500 ms.
+    world = a_world()
+    world.connect(D0)
+    web = a_target(EAST, probe=ProbeSpec(ProbeKind.HTTP, "/healthz"))
+    world.give(ProbesDirected(D0, (web, a_target(NORTH))))
+    world.run(1_000)
+    for _ in range(40):
+        for region_id in (EAST, NORTH):
+            world.agent._round_trips.measured(RegionId(region_id), 340_000)
+    since_ms = world.now_ms + 1
+
+    world.run(600)
+
+    first: dict[str, int] = {}
+    for _, each in world.sent(StartProbe, since_ms):
+        if isinstance(each, StartProbe):
+            first.setdefault(each.target.region_id, each.target.timeout_ms)
+    # What is reported follows the truth slowly. HTTP goes there and back twice: to connect, and
+    # to ask.
+    assert first[HERE] == 500
+    assert 700 <= first[NORTH] <= 840
+    assert 900 <= first[EAST] <= 1_180

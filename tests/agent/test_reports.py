@@ -140,7 +140,7 @@ def test_an_opened_gate_is_told_at_once() -> None:
     world.run(60)
 
     last = [each.readings for each in world.reports(D0) if each.readings is not None][-1]
-    assert last.gates == (GateReading(GROUP, a_token(1), is_open=True),)
+    assert last.gates == (GateReading(GROUP, a_token(1), is_open=True, home=HERE),)
 
 
 def test_an_agent_without_directors_reports_nothing_and_does_not_spin() -> None:

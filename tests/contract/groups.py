@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from director.consensus.embedded import EmbeddedConfig, EmbeddedConsensus
+from director.consensus.embedded.config import EmbeddedConfig
+from director.consensus.embedded.engine import EmbeddedConsensus
 from director.consensus.port import (
     CommittedEntry,
     Consensus,

@@ -28,6 +28,7 @@ from director.raft.messages import (
 from director.raft.node import Node, ReadState
 from director.raft.storage import MemoryLog
 from director.runtime.files import OsFiles
+from director.storage.errors import DiskFullError
 from director.storage.snapshots import SnapshotOffer, SnapshotReader, SnapshotStore
 from director.storage.wal import Wal
 from trafficdirector.peer.v1 import peer_pb2
@@ -258,6 +259,9 @@ class _Around:
 
     def failed(self, error: BaseException) -> None:
         raise error
+
+    def out_of_room(self, error: DiskFullError | None) -> None:
+        raise AssertionError(error)
 
 
 def test_a_replica_that_was_stopped_knows_the_time_before_it_reads_what_waited_meanwhile() -> None:

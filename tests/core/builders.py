@@ -289,15 +289,23 @@ def a_service_reading(
     return ServiceReading(service_id, passing, lag_ms, lag_age_ms)
 
 
+def says_lag(lag_ms: int | None, *, epoch: int = 1) -> Readings:
+    """Readings of a copy that follows the home of ``epoch``, and is so far behind it."""
+    return says(a_service_reading(lag_ms=lag_ms), gates=[a_gate(epoch, is_open=False)])
+
+
 def a_peer_reading(
     region_id: RegionId,
     passing: bool | None = True,
     *,
     service_id: ServiceId = CHAT,
     rounds: int = 10,
-    failing_for_ms: int = 0,
+    failing_for_ms: int | None = None,
     age_ms: int = 0,
 ) -> PeerReading:
+    """A peer's word; one that fails began to a moment ago unless the test says otherwise."""
+    if failing_for_ms is None:
+        failing_for_ms = 0 if passing else 1
     return PeerReading(service_id, region_id, passing, rounds, failing_for_ms, age_ms)
 
 

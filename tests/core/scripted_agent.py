@@ -153,7 +153,7 @@ class ScriptedAgent:
             if pair[1] != self.region_id
         ]
         gates = [
-            GateReading(group_id, gate.token, self.is_open(gate), gate.promised)
+            GateReading(group_id, gate.token, self.is_open(gate), gate.promised, gate.home)
             for group_id, gate in sorted(self.gates.items())
         ]
         return Readings(tuple(services), tuple(peers), (), tuple(gates))

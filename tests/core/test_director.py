@@ -206,12 +206,34 @@ def test_director_time_goes_on_between_entries_and_is_not_the_replica_s_uptime()
     assert shell.director.director_now_ms(now_ms=9_000_350) == 5_250
 
 
-def test_the_timer_asks_to_be_woken_ten_times_a_second() -> None:
+def test_a_leader_asks_to_be_woken_ten_times_a_second() -> None:
     shell = a_shell()
     assert shell.director.wake_at_ms() == 1_000 + TICK_MS
 
     shell.give(Ticked(), at_ms=1_100)
     assert shell.director.wake_at_ms() == 1_200
+
+
+def test_a_follower_asks_to_be_woken_only_to_relay_in_time() -> None:
+    shell = a_shell(leads=False)
+    shell.give(Ticked(), at_ms=1_000)
+    assert shell.director.wake_at_ms() == 1_000 + DEFAULT_TIMING.relay_ms
+
+    # The first report goes at once; the next one waits until half a second has passed.
+    first = shell.give(Reported(a_report(EU, PASSES, heard_by=D0)), at_ms=1_200)
+    assert len(only(first, Relay)) == 1
+    second = shell.give(Reported(a_report(EU, PASSES, heard_by=D0, counter=2)), at_ms=1_300)
+    assert only(second, Relay) == []
+    assert shell.director.wake_at_ms() == 1_200 + DEFAULT_TIMING.relay_ms
+
+
+def test_a_follower_that_is_elected_plans_at_once() -> None:
+    shell = a_shell(leads=False)
+    shell.give(Ticked(), at_ms=1_000)
+
+    shell.give(LeadershipGained(4), at_ms=1_050)
+
+    assert shell.director.wake_at_ms() == 1_050 + TICK_MS
 
 
 # -- followers -------------------------------------------------------------------------------------
@@ -272,15 +294,17 @@ def test_a_leader_proposes_verdicts_and_the_first_owner_and_neither_twice() -> N
     assert only(shell.give(Ticked(), at_ms=1_200), Propose) == []
 
 
-def test_a_proposal_that_failed_is_made_again() -> None:
+def test_a_proposal_that_failed_is_made_again_on_the_next_tick_and_not_at_once() -> None:
     shell = a_shell()
     shell.hear(*REGIONS)
     first = only(shell.give(Ticked(), at_ms=1_100), Propose)
 
-    effects: list[Effect] = []
+    # While office is handed over every proposal is refused at once: made again, it would spin.
     for each in first:
-        effects += shell.give(ProposalFailed(each.proposal_id, Reason.OUTCOME_UNKNOWN))
+        effects = shell.give(ProposalFailed(each.proposal_id, Reason.OUTCOME_UNKNOWN))
+        assert only(effects, Propose) == []
 
+    effects = shell.give(Ticked(), at_ms=1_200)
     assert [type(each.command) for each in only(effects, Propose)] == [
         type(each.command) for each in first
     ]
@@ -345,6 +369,14 @@ def test_a_request_is_only_checked_when_asked_to_validate() -> None:
     (answer,) = only(effects, Answer)
     assert (answer.reason, answer.message) == (None, "SetRegionDrained would be done")
     assert only(effects, Propose) == []
+
+
+def test_the_end_of_a_drain_that_never_began_is_answered_without_an_entry() -> None:
+    shell = an_owning_shell()
+
+    effects = shell.give(Asked("r1", "maria", "", DrainAsked(US, drained=False)))
+
+    assert effects == (Answer("r1", None, f"{US} is in service already"),)
 
 
 def test_a_dry_run_of_a_move_names_the_region_the_loss_and_the_time() -> None:

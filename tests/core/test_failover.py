@@ -1,5 +1,7 @@
 """Who may take over, in which order, and how many writes could be lost."""
 
+from itertools import pairwise
+
 import pytest
 
 from director.core.commands import (
@@ -28,6 +30,7 @@ from tests.core.builders import (
     AP,
     CHAT_GROUP,
     EU,
+    STAGES,
     US,
     Ledger,
     Watch,
@@ -40,6 +43,7 @@ from tests.core.builders import (
     a_verdict,
     an_owned_ledger,
     says,
+    says_lag,
     started,
 )
 
@@ -58,7 +62,10 @@ class Scene:
         service: ServiceSpec | None = None,
         ledger: Ledger | None = None,
         last_us_lag_ms: int | None = None,
+        *,
+        followed_epoch: int = 1,
     ) -> None:
+        self.followed_epoch = followed_epoch
         self.service = a_service() if service is None else service
         self.ledger = an_owned_ledger(self.service) if ledger is None else ledger
         self.watch = Watch(self.ledger.state.topology)
@@ -79,7 +86,7 @@ class Scene:
         self.leases.passed(barrier.barrier_id, 1, self.ledger.state, now_ms=at_ms)  # type: ignore[union-attr]
 
     def report(self, region_id: RegionId, *, lag_ms: int | None, at_ms: int) -> None:
-        self.watch.hear(region_id, says(a_service_reading(lag_ms=lag_ms)), at_ms=at_ms)
+        self.watch.hear(region_id, says_lag(lag_ms, epoch=self.followed_epoch), at_ms=at_ms)
 
     @property
     def bench(self) -> Bench:
@@ -102,6 +109,36 @@ class Scene:
 
 
 # -- how much could be lost ------------------------------------------------------------------------
+
+
+def test_a_copy_measured_against_an_earlier_home_has_lost_nobody_knows_how_much() -> None:
+    """A copy that does not follow the home may hold writes that were undone when it took over."""
+    ledger = an_owned_ledger()
+    run_id = started(ledger)
+    for before, after in pairwise(STAGES):
+        ledger.must(AdvanceRun(a_stamp(), run_id, before, after))
+    assert (ledger.group().home, ledger.group().epoch) == (US, 2)
+    scene = Scene(ledger=ledger)
+    scene.grant_lease(GRANTED_MS, US)
+
+    assert scene.bound_ms(AP) is None
+    assert scene.reasons()[AP] is Ineligible.LAG_UNKNOWN
+
+    following = Scene(ledger=ledger, followed_epoch=2)
+    following.grant_lease(GRANTED_MS, US)
+
+    assert following.bound_ms(AP) == HOME_ENDS_MS - 17_400
+
+
+def test_a_home_that_was_left_in_place_is_followed_as_before() -> None:
+    ledger = an_owned_ledger()
+    run_id = started(ledger)
+    ledger.must(AdvanceRun(a_stamp(), run_id, StageName.CONFIRMING, StageName.FENCING))
+    ledger.must(AbortRun(a_stamp(), run_id, StageName.FENCING, "TARGET_LOST"))
+    assert (ledger.group().home, ledger.group().epoch) == (EU, 2)
+
+    # Its copies were measured under epoch 1, and it is the same home.
+    assert Scene(ledger=ledger).bound_ms() == HOME_ENDS_MS - 17_400
 
 
 def test_the_loss_is_bounded_by_the_end_of_the_lease_and_the_last_sample_before_suspicion() -> None:

@@ -33,6 +33,7 @@ from tests.core.builders import (
     a_verdict,
     an_owned_ledger,
     says,
+    says_lag,
     started,
 )
 
@@ -77,7 +78,7 @@ class Stage:
         self.watch.replicas_report(at_ms)
         for region_id in (AP, EU, US):
             if region_id not in but:
-                gates = [a_gate()] if region_id == EU else []
+                gates = [a_gate(is_open=region_id == EU)]
                 readings = says(a_service_reading(lag_ms=100), gates=gates)
                 self.watch.hear(region_id, readings, at_ms=at_ms)
 
@@ -151,12 +152,29 @@ def test_confirming_ends_when_the_accusers_take_it_back() -> None:
     assert scene.outcome(NOW_MS + 400) == "EVIDENCE_RETRACTED"
 
 
-def test_a_service_that_failed_by_its_own_agent_is_confirmed_by_its_next_report() -> None:
+def test_a_service_that_failed_by_its_own_agent_is_confirmed_once_it_could_have_recovered() -> None:
     scene = Stage(StageName.CONFIRMING)
     scene.watch.hear(EU, says(a_service_reading(False)), at_ms=NOW_MS)
     assert scene.outcome(NOW_MS) == "wait"
 
-    scene.watch.hear(EU, says(a_service_reading(False)), at_ms=NOW_MS + 500)
+    # Three probes that pass, 250 ms apart, and a beat: until then it may only have paused.
+    for offset_ms, expected in ((500, "wait"), (1_250, "wait"), (1_251, StageName.FENCING)):
+        scene.beat(NOW_MS + offset_ms, but=(EU,))
+        scene.watch.hear(EU, says(a_service_reading(False)), at_ms=NOW_MS + offset_ms)
+        assert scene.outcome(NOW_MS + offset_ms) == expected
+
+
+def test_a_round_that_passed_confirms_nothing_although_the_peer_still_says_failing() -> None:
+    scene = accused()
+    scene.beat(NOW_MS + 200, but=(US, AP))
+
+    # The service is back after a pause: each peer needs more passes before it says so.
+    for peer in (US, AP):
+        recovering = a_peer_reading(EU, False, rounds=11, failing_for_ms=0)
+        scene.watch.hear(peer, says(a_service_reading(), peers=[recovering]), at_ms=NOW_MS + 300)
+    assert scene.outcome(NOW_MS + 300) == "wait"
+
+    scene.accuse(NOW_MS + 500, 12, US, AP)
     assert scene.outcome(NOW_MS + 500) == StageName.FENCING
 
 
@@ -257,7 +275,7 @@ def test_a_planned_move_waits_for_a_copy_that_is_behind_and_ends_after_its_deadl
     for offset_ms in range(0, 15_001, 1_000):
         at_ms = NOW_MS + offset_ms
         scene.watch.hear(EU, says(a_service_reading()), at_ms=at_ms)
-        scene.watch.hear(US, says(a_service_reading(lag_ms=60_000)), at_ms=at_ms)
+        scene.watch.hear(US, says_lag(60_000), at_ms=at_ms)
         assert scene.outcome(at_ms) == ("wait" if offset_ms < 15_000 else "LAG")
 
 
@@ -289,11 +307,11 @@ def test_a_planned_move_loses_nothing_the_copy_must_cover_the_stop() -> None:
     promise = says(a_service_reading(), gates=[a_gate(is_open=False, demoted=1)])
     scene.watch.hear(EU, promise, at_ms=NOW_MS + 600)
     # At 600 ms the copy's sample covers up to 500 ms: 100 ms of writes may be missing.
-    scene.watch.hear(US, says(a_service_reading(lag_ms=100)), at_ms=NOW_MS + 600)
+    scene.watch.hear(US, says_lag(100), at_ms=NOW_MS + 600)
     assert scene.outcome(NOW_MS + 600) == "wait"
 
     scene.watch.hear(EU, promise, at_ms=NOW_MS + 700)
-    scene.watch.hear(US, says(a_service_reading(lag_ms=99)), at_ms=NOW_MS + 700)
+    scene.watch.hear(US, says_lag(99), at_ms=NOW_MS + 700)
     step = scene.step(NOW_MS + 700)
 
     assert isinstance(step, AdvanceRun)
@@ -307,7 +325,7 @@ def test_a_planned_move_whose_copy_never_catches_up_gives_the_home_back() -> Non
     for offset_ms in range(0, 15_001, 1_000):
         at_ms = NOW_MS + offset_ms
         scene.watch.hear(EU, promise, at_ms=at_ms)
-        scene.watch.hear(US, says(a_service_reading(lag_ms=60_000)), at_ms=at_ms)
+        scene.watch.hear(US, says_lag(60_000), at_ms=at_ms)
         outcomes.append(scene.outcome(at_ms))
 
     assert outcomes == ["wait"] * 15 + ["LAG"]

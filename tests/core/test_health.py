@@ -191,6 +191,18 @@ def test_one_accusing_peer_and_silence_at_two_directors_is_down() -> None:
     assert verdict(watch, later_ms) == (Verdict.DEGRADED, Cause.SOME_PEER_FAILS)
 
 
+def test_a_director_beside_the_region_is_no_word_from_another_place() -> None:
+    watch = a_watch()
+    later_ms = NOW_MS + 2_500
+    watch.replicas_report(later_ms)
+    watch.hear(EU, says(a_service_reading(True)), at_ms=later_ms, by=[D1])
+    accuse(watch, US, at_ms=later_ms)
+
+    # Of two directors that miss its heartbeats, one stands in its own failure domain (C4).
+    assert silent_domain_count(watch.court, EU, now_ms=later_ms) == 2
+    assert verdict(watch, later_ms) == (Verdict.DEGRADED, Cause.SOME_PEER_FAILS)
+
+
 def test_a_director_out_of_touch_is_no_vantage_point() -> None:
     watch = a_watch()
     later_ms = NOW_MS + 2_500

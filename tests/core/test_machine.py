@@ -13,6 +13,7 @@ from director.core.commands import (
     SetRegionDrained,
     VerdictChange,
 )
+from director.core.digest import digest
 from director.core.events import (
     ManifestApplied,
     OwnershipGranted,
@@ -26,6 +27,7 @@ from director.core.safety import VELOCITY_WINDOW_MS, Rule
 from director.core.state import REQUESTS_KEPT_MAX, State
 from director.core.topology import Topology
 from director.routing.table import Override, RegionId, Verdict
+from director.service.codec import decode_state, encode_state
 from tests.core.builders import (
     AP,
     CHAT,
@@ -70,6 +72,19 @@ def test_director_time_never_goes_back() -> None:
 def test_an_entry_out_of_order_is_a_bug_and_not_a_user_error() -> None:
     with pytest.raises(AssertionError, match="in order"):
         machine.apply(State(), 2, None)
+
+
+def test_what_is_kept_of_rules_and_reasons_is_plain_text_as_a_snapshot_gives_it_back() -> None:
+    ledger = a_ledger(an_active_active(sites=(a_site(EU), a_site(US))))
+    ledger.apply(SetRegionDrained(a_stamp(request_id="r1"), RegionId("nowhere"), drained=True))
+    ledger.must(a_verdict(Verdict.DOWN, EU, WEB))
+    ledger.must(a_verdict(Verdict.DOWN, US, WEB))
+
+    state = ledger.state
+    assert type(state.requests[-1].rejected) is str
+    assert {type(record.withheld) for record in state.verdicts.values()} == {str}
+    assert any(record.withheld for record in state.verdicts.values())
+    assert digest(decode_state(encode_state(state))) == digest(state)
 
 
 def test_a_repeated_request_gets_the_first_outcome_and_no_second_effect() -> None:

@@ -26,7 +26,7 @@ from director.core.inputs import (
 )
 from director.core.lease import LeaseBook
 from director.core.reasons import Reason
-from director.core.requests import Decision, ask_digest, decide, preview
+from director.core.requests import Already, Decision, ask_digest, decide, preview
 from director.core.safety import Refusal
 from director.core.timing import DEFAULT_TIMING
 from director.core.topology import Automation
@@ -44,13 +44,12 @@ from tests.core.builders import (
     a_ledger,
     a_policy,
     a_service,
-    a_service_reading,
     a_stamp,
     a_topology,
     a_verdict,
     an_active_active,
     an_owned_ledger,
-    says,
+    says_lag,
     started,
 )
 
@@ -66,7 +65,7 @@ def ask(ledger: Ledger, wanted: Ask, lag_ms: dict[RegionId, int | None] | None =
 def previewed(ledger: Ledger, wanted: Ask, lag_ms: dict[RegionId, int | None] | None = None) -> str:
     """Say what a dry run answers, on the same ground."""
     decision = ask(ledger, wanted, lag_ms)
-    assert not isinstance(decision, Refusal), decision
+    assert not isinstance(decision, Refusal | Already), decision
     return preview(a_bench(ledger, lag_ms), decision)
 
 
@@ -77,7 +76,7 @@ def a_bench(ledger: Ledger, lag_ms: dict[RegionId, int | None] | None) -> Bench:
     for at_ms in (NOW_MS - 2_000, NOW_MS):
         for region_id in (AP, EU, US):
             lag = 100 if lag_ms is None else lag_ms.get(region_id, 100)
-            watch.hear(region_id, says(a_service_reading(lag_ms=lag)), at_ms=at_ms)
+            watch.hear(region_id, says_lag(lag), at_ms=at_ms)
     leases = LeaseBook(DEFAULT_TIMING)
     leases.gained(1, now_ms=0)
     if ledger.state.group(CHAT_GROUP) is not None:
@@ -301,6 +300,15 @@ def test_a_drain_is_checked_before_it_is_written() -> None:
     assert reason(ask(ledger, DrainAsked(EU, drained=True))) is Reason.SAFETY_RULE
     nowhere = DrainAsked(RegionId("nowhere"), drained=True)
     assert reason(ask(ledger, nowhere)) is Reason.REGION_NOT_FOUND
+
+
+def test_a_region_that_is_as_asked_needs_no_entry() -> None:
+    ledger = an_owned_ledger()
+    assert ask(ledger, DrainAsked(US, drained=False)) == Already(f"{US} is in service already")
+
+    ledger.must(SetRegionDrained(a_stamp(), US, drained=True))
+    assert ask(ledger, DrainAsked(US, drained=True)) == Already(f"{US} is drained already")
+    assert ask(ledger, DrainAsked(US, drained=False)) == SetRegionDrained(STAMP, US, drained=False)
 
 
 def test_an_override_is_checked_before_it_is_written() -> None:

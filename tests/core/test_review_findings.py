@@ -152,7 +152,7 @@ def hear_lag(
     reading = a_service_reading(lag_ms=100, lag_age_ms=lag_age_ms)
     report = a_report(
         US,
-        says(reading),
+        says(reading, gates=[a_gate(is_open=False)]),
         counter=counter,
         heard_by=D0 if is_direct else D1,
         age_ms=age_ms,

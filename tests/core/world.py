@@ -22,6 +22,7 @@ from director.core.effects import (
     DirectProbes,
     Effect,
     GrantLease,
+    HandOver,
     Note,
     Propose,
     Publish,
@@ -71,6 +72,8 @@ COMMIT_MS = 30
 BARRIER_MS = 20
 PUSH_MS = 10
 REFUSED_MS = 5
+# A hand-over: the order to stand, and the votes.
+ROUND_MS = 100
 # Time from a leader's end to the next one's office (architecture.md: the leader killed with it).
 ELECTION_MS = 1_500
 
@@ -246,12 +249,18 @@ class World:
                 self._direct(self.agents[effect.region_id], effect)
             case Relay():
                 self._relay(effect.reports)
+            case HandOver():
+                self.after(ROUND_MS, lambda: self._hand_over(replica.replica_id, effect))
             case Publish():
                 self._publish(replica, effect.table)
             case Answer():
                 replica.answers.append(effect)
             case Note():
                 replica.notes.append((self.now_ms, effect.event))
+
+    def _hand_over(self, replica_id: ReplicaId, effect: HandOver) -> None:
+        if self.leader == replica_id and self.replicas[effect.to].is_alive:
+            self.elect(effect.to)
 
     def _direct(self, agent: ScriptedAgent, effect: DirectGroup | DirectProbes) -> None:
         if isinstance(effect, DirectGroup):
@@ -342,7 +351,9 @@ class World:
 
     def deliver_ask(self, agent: ScriptedAgent, asked: LeaseAsked) -> None:
         leader = self.leader
-        if not agent.is_cut and leader is not None:
+        if leader is None or (agent.region_id, leader) in self.unheard:
+            return
+        if not agent.is_cut:
             self.after(NETWORK_MS, lambda: self.give(leader, asked))
 
     def probe(self, observer: RegionId, pair: Pair) -> tuple[bool, int]:

@@ -13,7 +13,8 @@ for folder in (ROOT, ROOT / "protos"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from director.consensus.embedded import EmbeddedConfig, EmbeddedConsensus  # noqa: E402
+from director.consensus.embedded.config import EmbeddedConfig  # noqa: E402
+from director.consensus.embedded.engine import EmbeddedConsensus  # noqa: E402
 from director.consensus.port import (  # noqa: E402
     CommittedEntry,
     ConsensusError,

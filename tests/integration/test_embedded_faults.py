@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from director.client.watch import Source
-from director.consensus.embedded import EmbeddedConfig, EmbeddedConsensus
+from director.consensus.embedded.config import EmbeddedConfig
+from director.consensus.embedded.engine import EmbeddedConsensus
 from director.consensus.port import (
     CommittedEntry,
     ConsensusError,

@@ -64,7 +64,7 @@ def test_readings_arrive_as_they_were() -> None:
         services=(ServiceReading(ServiceId("chat"), False, 0, 12),),
         peers=(PeerReading(ServiceId("chat"), RegionId("us"), False, 3, 700, 20),),
         round_trips=(RoundTrip(RegionId("us"), 80_000),),
-        gates=(GateReading(GROUP, FencingToken(1, 2), True, FencingToken(1, 1)),),
+        gates=(GateReading(GROUP, FencingToken(1, 2), True, FencingToken(1, 1), RegionId("us")),),
     )
 
     said = request_from(SendReport(D0, 1, readings)).report.readings
@@ -88,6 +88,7 @@ def test_readings_arrive_as_they_were() -> None:
                 token=pb.FencingToken(generation=1, epoch=2),
                 is_open=True,
                 demoted_through=pb.FencingToken(generation=1, epoch=1),
+                home_region_id="us",
             )
         ],
     )

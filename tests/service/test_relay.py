@@ -5,8 +5,8 @@ from dataclasses import replace
 from director.core.ids import AgentId, ReplicaId
 from director.core.observations import AgentReport, Readings, ServiceReading
 from director.routing.table import RegionId, ServiceId
-from director.service.agent_wire import relayed_from_proto
-from director.service.relay import FORGET_MS, REPORTS_MAX, RelayBuffer
+from director.service.agent_wire import relayed_from_proto, relayed_to_proto
+from director.service.relay_buffer import FORGET_MS, REPORTS_MAX, RelayBuffer, relayed
 
 PASSING = Readings(services=(ServiceReading(ServiceId("chat"), passing=True),))
 FAILING = Readings(services=(ServiceReading(ServiceId("chat"), passing=False),))
@@ -21,7 +21,12 @@ def a_report(
 
 
 def taken(buffer: RelayBuffer, *, now_ms: int = 0) -> list[AgentReport]:
-    return [relayed_from_proto(each, "d1") for each in buffer.take(now_ms=now_ms)]
+    """What the leader hears, which is the same with the wire in between and without it."""
+    waited = buffer.take(now_ms=now_ms)
+    told = [relayed(each, waited_ms=ms, heard_by=ReplicaId("d1")) for each, ms in waited]
+    protos = [relayed_to_proto(each, waited_ms=ms) for each, ms in waited]
+    assert [relayed_from_proto(each, "d1") for each in protos] == told
+    return told
 
 
 def test_readings_travel_once_and_beats_without_them() -> None:

@@ -23,21 +23,29 @@ class Standby:
     def __init__(self, call: Any) -> None:
         self._call = call
         self.pulses: list[int] = []
+        self._gates: dict[str, agent_pb2.GateReading] = {}
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         async for response in self._call:
-            if response.WhichOneof("body") == "pulse":
-                self.pulses.append(response.pulse.sent_at)
+            match response.WhichOneof("body"):
+                case "pulse":
+                    self.pulses.append(response.pulse.sent_at)
+                case "group":
+                    group = response.group
+                    self._gates[group.group_id] = agent_pb2.GateReading(
+                        group_id=group.group_id,
+                        token=group.token,
+                        home_region_id=group.home_region_id,
+                    )
 
     async def report(self, *, lag_ms: int | None = 70, echo: int | None = None) -> None:
         Standby.counter += 1
         service = agent_pb2.ServiceReading(service_id="chat", passing=True)
         if lag_ms is not None:
             service.lag_ms = lag_ms
-        report = agent_pb2.Report(
-            counter=Standby.counter, readings=agent_pb2.Readings(services=[service])
-        )
+        readings = agent_pb2.Readings(services=[service], gates=self._gates.values())
+        report = agent_pb2.Report(counter=Standby.counter, readings=readings)
         if echo is not None:
             report.echo.sent_at = echo
         count = len(self.pulses)

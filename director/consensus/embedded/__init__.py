@@ -1,6 +1,5 @@
-"""Engine 1: drives ``director.raft`` over gRPC and ``director.storage``; nothing to install."""
+"""Engine 1: drives ``director.raft`` over gRPC and ``director.storage``; nothing to install.
 
-from director.consensus.embedded.config import EmbeddedConfig
-from director.consensus.embedded.engine import EmbeddedConsensus
-
-__all__ = ["EmbeddedConfig", "EmbeddedConsensus"]
+``engine`` is what an application opens. It is not imported here: the parts of the engine that need
+no sockets run in the simulator, where there is no gRPC.
+"""

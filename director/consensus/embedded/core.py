@@ -21,6 +21,7 @@ from director.consensus.embedded.framing import (
     AddressNoted,
     frame_command,
     frame_snapshot,
+    joined_in_snapshot,
     unframe_entry,
     unframe_snapshot,
 )
@@ -35,6 +36,7 @@ from director.consensus.port import (
     LeadershipChanged,
     Member,
     NotLeaderError,
+    OverloadedError,
     Standing,
 )
 from director.raft.config import RaftConfig
@@ -52,6 +54,7 @@ from director.raft.node import Node, ReadState, Role
 from director.runtime.clock import boot_ms
 from director.runtime.kept_file import KeptFile
 from director.storage.data_directory import DataDirectory
+from director.storage.errors import DiskFullError
 from director.storage.snapshots import SnapshotOffer
 
 log = structlog.get_logger()
@@ -126,6 +129,7 @@ class ReplicaCore:
         self._housekeeping_at_ms = 0
         self._failure = ""
         self._failure_reason = ""
+        self._no_room = ""
         self._has_stopped = False
         self.leadership_news = asyncio.Event()
         self.members: tuple[Member, ...] = ()
@@ -140,7 +144,8 @@ class ReplicaCore:
         if self._directory.snapshot is not None:
             mark = self._directory.wal.snapshot_mark()
             address_by_id, payload = unframe_snapshot(self._directory.snapshot)
-            self.roster.note_replicated(address_by_id)
+            joined_by_id = joined_in_snapshot(self._directory.snapshot)
+            self.roster.note_replicated(address_by_id, joined_by_id)
             self._deliverer.snapshot(mark.index, payload)
             self._directory.snapshot = None
         await self.transport.start(self.config.listen, allow_insecure=self.config.allow_insecure)
@@ -237,8 +242,11 @@ class ReplicaCore:
         mark = SnapshotMark(index, term, self.node.membership_at(index))
         try:
             is_saved = await self._snapshots.save(
-                mark, frame_snapshot(self.roster.replicated, payload)
+                mark, frame_snapshot(self.roster.replicated, payload, self.roster.joined)
             )
+        except DiskFullError as error:
+            # The one before is kept, and so is the log above it. The next one may find room.
+            raise OverloadedError(str(error), reason=error.reason) from error
         except Exception as error:
             self.failed(error)
             raise self.stopped_error() from error
@@ -249,7 +257,12 @@ class ReplicaCore:
         wal = self._directory.wal
         if mark.index <= wal.snapshot_mark().index:
             return  # a newer one came from the leader meanwhile
-        wal.record_snapshot(mark)
+        try:
+            wal.record_snapshot(mark)
+        except DiskFullError as error:
+            # The snapshot is kept. Until the log names it, entries cannot be dropped.
+            log.warning("log_not_compacted", index=mark.index, error=str(error))
+            return
         cut_index = mark.index - self.config.snapshot_margin_count
         if cut_index >= wal.first_index():
             wal.compact_to(cut_index)
@@ -283,8 +296,9 @@ class ReplicaCore:
 
     def installed(self, mark: SnapshotMark) -> None:
         """See DriverShell."""
-        address_by_id, payload = unframe_snapshot(self._snapshots.take(mark))
-        self.roster.note_replicated(address_by_id)
+        framed = self._snapshots.take(mark)
+        address_by_id, payload = unframe_snapshot(framed)
+        self.roster.note_replicated(address_by_id, joined_in_snapshot(framed))
         self._deliverer.snapshot(mark.index, payload)
         self._note_members(mark.membership)
 
@@ -296,7 +310,10 @@ class ReplicaCore:
             elif entry.kind is EntryKind.NORMAL and entry.payload[:1] != b"\x00":
                 noted = unframe_entry(entry.payload)
                 assert isinstance(noted, AddressNoted), "the application's own begin with zero"
-                self.roster.note_replicated({noted.member_id: noted.address})
+                # An address is noted right before its member is added.
+                self.roster.note_replicated(
+                    {noted.member_id: noted.address}, {noted.member_id: entry.index}
+                )
                 self._spawn(self._save_roster())
         self._deliverer.committed(committed)
         self.proposals.committed(committed)
@@ -351,6 +368,14 @@ class ReplicaCore:
         # The others must not go on counting on this replica; nothing is sent to them from here on.
         self._spawn(self.transport.stop())
 
+    def out_of_room(self, error: DiskFullError | None) -> None:
+        """See DriverShell."""
+        self._no_room = "" if error is None else str(error)
+        if error is None:
+            log.info("disk_has_room_again", replica_id=self.config.replica_id)
+        else:
+            log.error("disk_full", replica_id=self.config.replica_id, error=str(error))
+
     def _end(self, reason: str) -> None:
         self.driver.stop()
         if self._timer is not None:
@@ -394,9 +419,12 @@ class ReplicaCore:
             applied_index=self._deliverer.delivered_index,
             quorum_contact_at_ms=None if contact is None else contact.at_ms,
             contact_index=0 if contact is None else contact.index,
-            failed=self._failure,
-            failed_reason=self._failure_reason,
+            failed=self._failure or self._no_room,
+            failed_reason=self._failure_reason if self._failure else self._full_reason(),
         )
+
+    def _full_reason(self) -> str:
+        return DiskFullError.reason if self._no_room else ""
 
     # What the transport asks (TransportShell).
 

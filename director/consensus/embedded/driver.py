@@ -3,16 +3,46 @@
 Persist term, vote and entries; then send; then apply; then advance. Messages that promise nothing
 of the own disk leave before. One batch is under way at a time, and whatever arrives meanwhile
 makes up the next one: that is group commit, one ``fdatasync`` for all of it.
+
+Nothing leaves while a batch is on its way to the disk, heartbeats included. So a leader whose disk
+hangs is silent, and loses office by check-quorum like one that is cut off.
+
+A full disk refuses a batch whole. The replica then leaves office and promises nothing, and goes on
+from where it stopped as soon as there is room.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from director.consensus.embedded.disk_thread import DiskThread
+from director.consensus.embedded.disk_thread import Done
 from director.raft.messages import Entry, HardState, Message, SnapshotMark
 from director.raft.node import Node, ReadState, Ready
 from director.runtime.clock import boot_ms
-from director.storage.wal import Wal
+from director.storage.errors import DiskFullError
+
+
+class DriverLog(Protocol):
+    """What the pump writes. ``director.storage.wal.Wal`` keeps these promises."""
+
+    def append_batch(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
+        """Write a batch; not durable yet. DiskFullError: nothing was written."""
+        ...
+
+    def install_snapshot(self, mark: SnapshotMark) -> None:
+        """Begin behind a snapshot. DiskFullError: nothing was written; it may be done again."""
+        ...
+
+    def sync(self) -> None:
+        """Return when everything written is durable."""
+        ...
+
+
+class Disk(Protocol):
+    """Where jobs wait for the disk, one after another. ``DiskThread`` is one."""
+
+    def submit(self, job: Callable[[], None], done: Done) -> None:
+        """Run ``job``, then ``done`` on the engine's loop with what it raised, or None."""
+        ...
 
 
 class DriverShell(Protocol):
@@ -42,6 +72,10 @@ class DriverShell(Protocol):
         """The log must not be used any more. Nothing is sent or acknowledged from here on."""
         ...
 
+    def out_of_room(self, error: DiskFullError | None) -> None:
+        """The disk is full: nothing is written until there is room. None: there is room again."""
+        ...
+
 
 class Driver:
     """Moves one node. To be used from the engine's loop only."""
@@ -49,8 +83,8 @@ class Driver:
     def __init__(
         self,
         node: Node,
-        wal: Wal,
-        disk: DiskThread,
+        wal: DriverLog,
+        disk: Disk,
         shell: DriverShell,
         *,
         clock: Callable[[], int] = boot_ms,
@@ -72,6 +106,8 @@ class Driver:
         self._outstanding: Ready | None = None
         self._unwritten: HardState | None = None
         """A commit index not written yet. It is found again, so it waits for the next batch."""
+        self._without_room: Ready | None = None
+        """The outstanding work, if the disk had no room for it."""
         self.has_stopped = False
 
     def step(self, messages: list[Message]) -> None:
@@ -88,8 +124,12 @@ class Driver:
         """Let ticks pass."""
 
         def pass_ticks() -> None:
-            if self._unwritten is not None and self._outstanding is None:
-                self._write(None, ())
+            if self._without_room is not None:
+                # What waited promises nothing that is durable, and would only pile up.
+                self._node.drop_unsent()
+                self._persist(self._without_room)
+            elif self._unwritten is not None and self._outstanding is None:
+                self._write_commit()
             for _ in range(count):
                 self._node.tick()
 
@@ -117,16 +157,37 @@ class Driver:
             ready = node.ready()
             if ready.messages_now:
                 self._shell.send(ready.messages_now)
-            if ready.snapshot is not None:
-                self._wal.install_snapshot(ready.snapshot)
             if ready.must_sync:
-                self._write(ready.hard_state, ready.entries)
                 self._outstanding = ready
-                self._disk.submit(self._wal.sync, self._synced)
+                self._persist(ready)
             else:
                 self._unwritten = ready.hard_state or self._unwritten
                 self._finish(ready)
         self._shell.settled()
+
+    def _persist(self, ready: Ready) -> None:
+        try:
+            if ready.snapshot is not None:
+                self._wal.install_snapshot(ready.snapshot)
+            self._write(ready.hard_state, ready.entries)
+        except DiskFullError as error:
+            if self._without_room is None:
+                self._without_room = ready
+                # Whoever has room should lead; this replica could commit nothing.
+                self._node.leave_office()
+                self._shell.out_of_room(error)
+            return
+        if self._without_room is not None:
+            self._without_room = None
+            self._shell.out_of_room(None)
+        self._disk.submit(self._wal.sync, self._synced)
+
+    def _write_commit(self) -> None:
+        """Write a commit index that nothing else is waiting for."""
+        try:
+            self._write(None, ())
+        except DiskFullError:
+            return  # it is found again, and the next batch tells of the full disk
 
     def _write(self, hard_state: HardState | None, entries: tuple[Entry, ...]) -> None:
         self._wal.append_batch(hard_state or self._unwritten, entries)

@@ -8,6 +8,7 @@ removed; another one under the same name is refused.
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from director.runtime.kept_file import CorruptFileError, KeptFile
 
@@ -32,6 +33,7 @@ class Roster:
         self._replicated: dict[str, str] = {}
         self._advertised: dict[str, str] = {}
         self._incarnation_by_id: dict[str, str] = {}
+        self._joined_by_id: dict[str, int] = {}
         self._saving = asyncio.Lock()
         payload = kept.read()
         if payload is not None:
@@ -47,11 +49,17 @@ class Roster:
             )
         self._replicated = fields["addresses"]
         self._incarnation_by_id = fields["incarnations"]
+        self._joined_by_id = fields.get("joined", {})
 
     @property
     def replicated(self) -> Mapping[str, str]:
         """Addresses that came through the log."""
         return self._replicated
+
+    @property
+    def joined(self) -> Mapping[str, int]:
+        """At which index each added member was, last."""
+        return self._joined_by_id
 
     def address(self, member_id: str) -> str | None:
         """Where a member is reached. None if nobody said."""
@@ -60,9 +68,21 @@ class Roster:
                 return address_by_id[member_id]
         return None
 
-    def note_replicated(self, address_by_id: Mapping[str, str]) -> None:
-        """Learn addresses from the log or a snapshot."""
+    def note_replicated(
+        self,
+        address_by_id: Mapping[str, str],
+        joined_by_id: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Learn addresses, and who was added when, from the log or a snapshot.
+
+        Who was added since is a new member, even if this replica never saw the old one removed:
+        it was away, and a snapshot told it of both at once.
+        """
         self._replicated.update(address_by_id)
+        for member_id, index in joined_by_id.items():
+            if index > self._joined_by_id.get(member_id, 0):
+                self._joined_by_id[member_id] = index
+                self._incarnation_by_id.pop(member_id, None)
 
     def note_advertised(self, member_id: str, address: str) -> None:
         """Learn where a peer says it is reached. Believed only while nothing better is known."""
@@ -79,10 +99,16 @@ class Roster:
         Raises:
             OSError: It could not be written.
         """
-        assert not self.is_another_life(member_id, incarnation), "the caller refuses it"
-        if member_id not in self._incarnation_by_id:
-            self._incarnation_by_id[member_id] = incarnation
+        if self.learn_incarnation(member_id, incarnation):
             await self.save()
+
+    def learn_incarnation(self, member_id: str, incarnation: str) -> bool:
+        """Take in the first incarnation seen of a member. Whether that is news, to be saved."""
+        assert not self.is_another_life(member_id, incarnation), "the caller refuses it"
+        if member_id in self._incarnation_by_id:
+            return False
+        self._incarnation_by_id[member_id] = incarnation
+        return True
 
     def forget(self, member_ids: Iterable[str]) -> bool:
         """Forget members that were removed; they may return as new ones. Whether any was known."""
@@ -99,10 +125,15 @@ class Roster:
             OSError: They could not be written.
         """
         async with self._saving:
-            fields = {
-                "format": _FORMAT,
-                "addresses": self._replicated,
-                "incarnations": self._incarnation_by_id,
-            }
-            payload = json.dumps(fields, sort_keys=True).encode()
+            payload = self.encoded()
             await asyncio.get_running_loop().run_in_executor(None, self._kept.write, payload)
+
+    def encoded(self) -> bytes:
+        """What is kept of the members."""
+        fields = {
+            "format": _FORMAT,
+            "addresses": self._replicated,
+            "incarnations": self._incarnation_by_id,
+            "joined": self._joined_by_id,
+        }
+        return json.dumps(fields, sort_keys=True).encode()

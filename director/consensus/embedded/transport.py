@@ -180,13 +180,15 @@ class Transport:
         return refusal
 
     async def _life_refusal(self, hello: Hello) -> str:
-        if not self._shell.knows(hello.replica_id):
-            return ""  # remembered once it is a member
+        # Of a replica whose removal is under way too: what still waits to be sent to it is about
+        # the log that it lost.
         if self._roster.is_another_life(hello.replica_id, hello.incarnation):
             return (
                 f"replica {hello.replica_id} came back with an empty directory; "
                 f"remove it and add it again as a learner"
             )
+        if not self._shell.knows(hello.replica_id):
+            return ""  # remembered once it is a member
         try:
             await self._roster.note_incarnation(hello.replica_id, hello.incarnation)
         except OSError as error:
@@ -234,13 +236,17 @@ class Transport:
         answer = peer_pb2.ExchangeResponse(replica_id=self._hello.replica_id)
         await context.send_initial_metadata(self._hello.metadata())
         await context.write(answer)
+        joined_index = self._roster.joined.get(hello.replica_id, 0)
         self._deliver(hello, first)
         async for batch in requests:
             if not batch.messages:
                 await context.write(answer)
                 continue
             try:
-                is_admitted = self._deliver(hello, batch)
+                # A stream from before it was added again would speak for the log it lost.
+                is_admitted = joined_index == self._roster.joined.get(
+                    hello.replica_id, 0
+                ) and self._deliver(hello, batch)
             except MalformedMessageError as error:
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             if not is_admitted:

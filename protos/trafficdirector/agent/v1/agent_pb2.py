@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$trafficdirector/agent/v1/agent.proto\x12\x18trafficdirector.agent.v1\"1\n\x0c\x46\x65ncingToken\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"\xb6\x01\n\rReportRequest\x12\x30\n\x05hello\x18\x01 \x01(\x0b\x32\x1f.trafficdirector.agent.v1.HelloH\x00\x12\x32\n\x06report\x18\x02 \x01(\x0b\x32 .trafficdirector.agent.v1.ReportH\x00\x12\x37\n\x05lease\x18\x03 \x01(\x0b\x32&.trafficdirector.agent.v1.LeaseRequestH\x00\x42\x06\n\x04\x62ody\"c\n\x05Hello\x12\x11\n\tregion_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x13\n\x0bservice_ids\x18\x04 \x03(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\"\x82\x01\n\x06Report\x12\x0f\n\x07\x63ounter\x18\x01 \x01(\x04\x12\x34\n\x08readings\x18\x02 \x01(\x0b\x32\".trafficdirector.agent.v1.Readings\x12\x31\n\x04\x65\x63ho\x18\x03 \x01(\x0b\x32#.trafficdirector.agent.v1.PulseEcho\"-\n\tPulseEcho\x12\x0f\n\x07sent_at\x18\x01 \x01(\x04\x12\x0f\n\x07held_ms\x18\x02 \x01(\r\"\xf2\x01\n\x08Readings\x12:\n\x08services\x18\x01 \x03(\x0b\x32(.trafficdirector.agent.v1.ServiceReading\x12\x34\n\x05peers\x18\x02 \x03(\x0b\x32%.trafficdirector.agent.v1.PeerReading\x12>\n\x0bround_trips\x18\x03 \x03(\x0b\x32).trafficdirector.agent.v1.RegionRoundTrip\x12\x34\n\x05gates\x18\x04 \x03(\x0b\x32%.trafficdirector.agent.v1.GateReading\"z\n\x0eServiceReading\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x14\n\x07passing\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x06lag_ms\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x12\n\nlag_age_ms\x18\x04 \x01(\rB\n\n\x08_passingB\t\n\x07_lag_ms\"\x93\x01\n\x0bPeerReading\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x11\n\tregion_id\x18\x02 \x01(\t\x12\x14\n\x07passing\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x0bround_count\x18\x04 \x01(\x04\x12\x16\n\x0e\x66\x61iling_for_ms\x18\x05 \x01(\r\x12\x0e\n\x06\x61ge_ms\x18\x06 \x01(\rB\n\n\x08_passing\"4\n\x0fRegionRoundTrip\x12\x11\n\tregion_id\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\r\"\xa8\x01\n\x0bGateReading\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x0f\n\x07is_open\x18\x03 \x01(\x08\x12?\n\x0f\x64\x65moted_through\x18\x04 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\"\x96\x01\n\x0cLeaseRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x16\n\x0erequest_number\x18\x03 \x01(\x04\x12\x11\n\tis_proven\x18\x04 \x01(\x08\x12\x12\n\nis_holding\x18\x05 \x01(\x08\"\xe4\x02\n\x0eReportResponse\x12\x34\n\x07welcome\x18\x01 \x01(\x0b\x32!.trafficdirector.agent.v1.WelcomeH\x00\x12\x39\n\x05group\x18\x02 \x01(\x0b\x32(.trafficdirector.agent.v1.GroupDirectiveH\x00\x12\x35\n\x06probes\x18\x03 \x01(\x0b\x32#.trafficdirector.agent.v1.ProbePlanH\x00\x12\x35\n\x05grant\x18\x04 \x01(\x0b\x32$.trafficdirector.agent.v1.LeaseGrantH\x00\x12\x39\n\x07refusal\x18\x05 \x01(\x0b\x32&.trafficdirector.agent.v1.LeaseRefusalH\x00\x12\x30\n\x05pulse\x18\x06 \x01(\x0b\x32\x1f.trafficdirector.agent.v1.PulseH\x00\x42\x06\n\x04\x62ody\"p\n\x07Welcome\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12\x11\n\tleader_id\x18\x02 \x01(\t\x12\x14\n\x0cheartbeat_ms\x18\x03 \x01(\r\x12\x10\n\x08lease_ms\x18\x04 \x01(\r\x12\x16\n\x0elease_renew_ms\x18\x05 \x01(\r\"\x18\n\x05Pulse\x12\x0f\n\x07sent_at\x18\x01 \x01(\x04\"\x95\x01\n\x0eGroupDirective\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t\x12\x16\n\x0ehome_region_id\x18\x03 \x01(\t\x12\x35\n\x05token\x18\x04 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x0e\n\x06\x64\x65mote\x18\x05 \x01(\x08\"C\n\tProbePlan\x12\x36\n\x07targets\x18\x01 \x03(\x0b\x32%.trafficdirector.agent.v1.ProbeTarget\"\xaf\x01\n\x0bProbeTarget\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x11\n\tregion_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x01(\t\x12\x10\n\x08\x65very_ms\x18\x06 \x01(\r\x12\x12\n\ntimeout_ms\x18\x07 \x01(\r\x12\x12\n\nrise_count\x18\x08 \x01(\r\x12\x12\n\nfall_count\x18\t \x01(\r\"}\n\nLeaseGrant\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x16\n\x0erequest_number\x18\x03 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\r\"H\n\x0cLeaseRefusal\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x16\n\x0erequest_number\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"&\n\x10\x43heckGateRequest\x12\x12\n\nservice_id\x18\x01 \x01(\t\"\xa3\x01\n\x11\x43heckGateResponse\x12\x11\n\tmay_write\x18\x01 \x01(\x08\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x1c\n\x14\x64\x65\x61\x64line_boottime_ms\x18\x03 \x01(\x04\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x16\n\x0ehome_region_id\x18\x05 \x01(\t\"&\n\x10WatchGateRequest\x12\x12\n\nservice_id\x18\x01 \x01(\t\"N\n\x11WatchGateResponse\x12\x39\n\x04gate\x18\x01 \x01(\x0b\x32+.trafficdirector.agent.v1.CheckGateResponse2o\n\x0c\x41gentService\x12_\n\x06Report\x12\'.trafficdirector.agent.v1.ReportRequest\x1a(.trafficdirector.agent.v1.ReportResponse(\x01\x30\x01\x32\xdb\x01\n\x0bGateService\x12\x64\n\tCheckGate\x12*.trafficdirector.agent.v1.CheckGateRequest\x1a+.trafficdirector.agent.v1.CheckGateResponse\x12\x66\n\tWatchGate\x12*.trafficdirector.agent.v1.WatchGateRequest\x1a+.trafficdirector.agent.v1.WatchGateResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$trafficdirector/agent/v1/agent.proto\x12\x18trafficdirector.agent.v1\"1\n\x0c\x46\x65ncingToken\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"\xb6\x01\n\rReportRequest\x12\x30\n\x05hello\x18\x01 \x01(\x0b\x32\x1f.trafficdirector.agent.v1.HelloH\x00\x12\x32\n\x06report\x18\x02 \x01(\x0b\x32 .trafficdirector.agent.v1.ReportH\x00\x12\x37\n\x05lease\x18\x03 \x01(\x0b\x32&.trafficdirector.agent.v1.LeaseRequestH\x00\x42\x06\n\x04\x62ody\"c\n\x05Hello\x12\x11\n\tregion_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x13\n\x0bservice_ids\x18\x04 \x03(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\"\x82\x01\n\x06Report\x12\x0f\n\x07\x63ounter\x18\x01 \x01(\x04\x12\x34\n\x08readings\x18\x02 \x01(\x0b\x32\".trafficdirector.agent.v1.Readings\x12\x31\n\x04\x65\x63ho\x18\x03 \x01(\x0b\x32#.trafficdirector.agent.v1.PulseEcho\"-\n\tPulseEcho\x12\x0f\n\x07sent_at\x18\x01 \x01(\x04\x12\x0f\n\x07held_ms\x18\x02 \x01(\r\"\xf2\x01\n\x08Readings\x12:\n\x08services\x18\x01 \x03(\x0b\x32(.trafficdirector.agent.v1.ServiceReading\x12\x34\n\x05peers\x18\x02 \x03(\x0b\x32%.trafficdirector.agent.v1.PeerReading\x12>\n\x0bround_trips\x18\x03 \x03(\x0b\x32).trafficdirector.agent.v1.RegionRoundTrip\x12\x34\n\x05gates\x18\x04 \x03(\x0b\x32%.trafficdirector.agent.v1.GateReading\"z\n\x0eServiceReading\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x14\n\x07passing\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x06lag_ms\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x12\n\nlag_age_ms\x18\x04 \x01(\rB\n\n\x08_passingB\t\n\x07_lag_ms\"\x93\x01\n\x0bPeerReading\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x11\n\tregion_id\x18\x02 \x01(\t\x12\x14\n\x07passing\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x0bround_count\x18\x04 \x01(\x04\x12\x16\n\x0e\x66\x61iling_for_ms\x18\x05 \x01(\r\x12\x0e\n\x06\x61ge_ms\x18\x06 \x01(\rB\n\n\x08_passing\"4\n\x0fRegionRoundTrip\x12\x11\n\tregion_id\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\r\"\xc0\x01\n\x0bGateReading\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x0f\n\x07is_open\x18\x03 \x01(\x08\x12?\n\x0f\x64\x65moted_through\x18\x04 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x16\n\x0ehome_region_id\x18\x05 \x01(\t\"\x96\x01\n\x0cLeaseRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x16\n\x0erequest_number\x18\x03 \x01(\x04\x12\x11\n\tis_proven\x18\x04 \x01(\x08\x12\x12\n\nis_holding\x18\x05 \x01(\x08\"\xe4\x02\n\x0eReportResponse\x12\x34\n\x07welcome\x18\x01 \x01(\x0b\x32!.trafficdirector.agent.v1.WelcomeH\x00\x12\x39\n\x05group\x18\x02 \x01(\x0b\x32(.trafficdirector.agent.v1.GroupDirectiveH\x00\x12\x35\n\x06probes\x18\x03 \x01(\x0b\x32#.trafficdirector.agent.v1.ProbePlanH\x00\x12\x35\n\x05grant\x18\x04 \x01(\x0b\x32$.trafficdirector.agent.v1.LeaseGrantH\x00\x12\x39\n\x07refusal\x18\x05 \x01(\x0b\x32&.trafficdirector.agent.v1.LeaseRefusalH\x00\x12\x30\n\x05pulse\x18\x06 \x01(\x0b\x32\x1f.trafficdirector.agent.v1.PulseH\x00\x42\x06\n\x04\x62ody\"p\n\x07Welcome\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12\x11\n\tleader_id\x18\x02 \x01(\t\x12\x14\n\x0cheartbeat_ms\x18\x03 \x01(\r\x12\x10\n\x08lease_ms\x18\x04 \x01(\r\x12\x16\n\x0elease_renew_ms\x18\x05 \x01(\r\"\x18\n\x05Pulse\x12\x0f\n\x07sent_at\x18\x01 \x01(\x04\"\x95\x01\n\x0eGroupDirective\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t\x12\x16\n\x0ehome_region_id\x18\x03 \x01(\t\x12\x35\n\x05token\x18\x04 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x0e\n\x06\x64\x65mote\x18\x05 \x01(\x08\"C\n\tProbePlan\x12\x36\n\x07targets\x18\x01 \x03(\x0b\x32%.trafficdirector.agent.v1.ProbeTarget\"\xaf\x01\n\x0bProbeTarget\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x11\n\tregion_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x01(\t\x12\x10\n\x08\x65very_ms\x18\x06 \x01(\r\x12\x12\n\ntimeout_ms\x18\x07 \x01(\r\x12\x12\n\nrise_count\x18\x08 \x01(\r\x12\x12\n\nfall_count\x18\t \x01(\r\"}\n\nLeaseGrant\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x16\n\x0erequest_number\x18\x03 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\r\"H\n\x0cLeaseRefusal\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x16\n\x0erequest_number\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"&\n\x10\x43heckGateRequest\x12\x12\n\nservice_id\x18\x01 \x01(\t\"\xa3\x01\n\x11\x43heckGateResponse\x12\x11\n\tmay_write\x18\x01 \x01(\x08\x12\x35\n\x05token\x18\x02 \x01(\x0b\x32&.trafficdirector.agent.v1.FencingToken\x12\x1c\n\x14\x64\x65\x61\x64line_boottime_ms\x18\x03 \x01(\x04\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x16\n\x0ehome_region_id\x18\x05 \x01(\t\"&\n\x10WatchGateRequest\x12\x12\n\nservice_id\x18\x01 \x01(\t\"N\n\x11WatchGateResponse\x12\x39\n\x04gate\x18\x01 \x01(\x0b\x32+.trafficdirector.agent.v1.CheckGateResponse2o\n\x0c\x41gentService\x12_\n\x06Report\x12\'.trafficdirector.agent.v1.ReportRequest\x1a(.trafficdirector.agent.v1.ReportResponse(\x01\x30\x01\x32\xdb\x01\n\x0bGateService\x12\x64\n\tCheckGate\x12*.trafficdirector.agent.v1.CheckGateRequest\x1a+.trafficdirector.agent.v1.CheckGateResponse\x12\x66\n\tWatchGate\x12*.trafficdirector.agent.v1.WatchGateRequest\x1a+.trafficdirector.agent.v1.WatchGateResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,35 +50,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGIONROUNDTRIP']._serialized_start=1102
   _globals['_REGIONROUNDTRIP']._serialized_end=1154
   _globals['_GATEREADING']._serialized_start=1157
-  _globals['_GATEREADING']._serialized_end=1325
-  _globals['_LEASEREQUEST']._serialized_start=1328
-  _globals['_LEASEREQUEST']._serialized_end=1478
-  _globals['_REPORTRESPONSE']._serialized_start=1481
-  _globals['_REPORTRESPONSE']._serialized_end=1837
-  _globals['_WELCOME']._serialized_start=1839
-  _globals['_WELCOME']._serialized_end=1951
-  _globals['_PULSE']._serialized_start=1953
-  _globals['_PULSE']._serialized_end=1977
-  _globals['_GROUPDIRECTIVE']._serialized_start=1980
-  _globals['_GROUPDIRECTIVE']._serialized_end=2129
-  _globals['_PROBEPLAN']._serialized_start=2131
-  _globals['_PROBEPLAN']._serialized_end=2198
-  _globals['_PROBETARGET']._serialized_start=2201
-  _globals['_PROBETARGET']._serialized_end=2376
-  _globals['_LEASEGRANT']._serialized_start=2378
-  _globals['_LEASEGRANT']._serialized_end=2503
-  _globals['_LEASEREFUSAL']._serialized_start=2505
-  _globals['_LEASEREFUSAL']._serialized_end=2577
-  _globals['_CHECKGATEREQUEST']._serialized_start=2579
-  _globals['_CHECKGATEREQUEST']._serialized_end=2617
-  _globals['_CHECKGATERESPONSE']._serialized_start=2620
-  _globals['_CHECKGATERESPONSE']._serialized_end=2783
-  _globals['_WATCHGATEREQUEST']._serialized_start=2785
-  _globals['_WATCHGATEREQUEST']._serialized_end=2823
-  _globals['_WATCHGATERESPONSE']._serialized_start=2825
-  _globals['_WATCHGATERESPONSE']._serialized_end=2903
-  _globals['_AGENTSERVICE']._serialized_start=2905
-  _globals['_AGENTSERVICE']._serialized_end=3016
-  _globals['_GATESERVICE']._serialized_start=3019
-  _globals['_GATESERVICE']._serialized_end=3238
+  _globals['_GATEREADING']._serialized_end=1349
+  _globals['_LEASEREQUEST']._serialized_start=1352
+  _globals['_LEASEREQUEST']._serialized_end=1502
+  _globals['_REPORTRESPONSE']._serialized_start=1505
+  _globals['_REPORTRESPONSE']._serialized_end=1861
+  _globals['_WELCOME']._serialized_start=1863
+  _globals['_WELCOME']._serialized_end=1975
+  _globals['_PULSE']._serialized_start=1977
+  _globals['_PULSE']._serialized_end=2001
+  _globals['_GROUPDIRECTIVE']._serialized_start=2004
+  _globals['_GROUPDIRECTIVE']._serialized_end=2153
+  _globals['_PROBEPLAN']._serialized_start=2155
+  _globals['_PROBEPLAN']._serialized_end=2222
+  _globals['_PROBETARGET']._serialized_start=2225
+  _globals['_PROBETARGET']._serialized_end=2400
+  _globals['_LEASEGRANT']._serialized_start=2402
+  _globals['_LEASEGRANT']._serialized_end=2527
+  _globals['_LEASEREFUSAL']._serialized_start=2529
+  _globals['_LEASEREFUSAL']._serialized_end=2601
+  _globals['_CHECKGATEREQUEST']._serialized_start=2603
+  _globals['_CHECKGATEREQUEST']._serialized_end=2641
+  _globals['_CHECKGATERESPONSE']._serialized_start=2644
+  _globals['_CHECKGATERESPONSE']._serialized_end=2807
+  _globals['_WATCHGATEREQUEST']._serialized_start=2809
+  _globals['_WATCHGATEREQUEST']._serialized_end=2847
+  _globals['_WATCHGATERESPONSE']._serialized_start=2849
+  _globals['_WATCHGATERESPONSE']._serialized_end=2927
+  _globals['_AGENTSERVICE']._serialized_start=2929
+  _globals['_AGENTSERVICE']._serialized_end=3040
+  _globals['_GATESERVICE']._serialized_start=3043
+  _globals['_GATESERVICE']._serialized_end=3262
 # @@protoc_insertion_point(module_scope)

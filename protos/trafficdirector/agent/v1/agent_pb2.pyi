@@ -105,16 +105,18 @@ class RegionRoundTrip(_message.Message):
     def __init__(self, region_id: _Optional[str] = ..., rtt_us: _Optional[int] = ...) -> None: ...
 
 class GateReading(_message.Message):
-    __slots__ = ("group_id", "token", "is_open", "demoted_through")
+    __slots__ = ("group_id", "token", "is_open", "demoted_through", "home_region_id")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     IS_OPEN_FIELD_NUMBER: _ClassVar[int]
     DEMOTED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    HOME_REGION_ID_FIELD_NUMBER: _ClassVar[int]
     group_id: str
     token: FencingToken
     is_open: bool
     demoted_through: FencingToken
-    def __init__(self, group_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., is_open: bool = ..., demoted_through: _Optional[_Union[FencingToken, _Mapping]] = ...) -> None: ...
+    home_region_id: str
+    def __init__(self, group_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., is_open: bool = ..., demoted_through: _Optional[_Union[FencingToken, _Mapping]] = ..., home_region_id: _Optional[str] = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
     __slots__ = ("group_id", "token", "request_number", "is_proven", "is_holding")

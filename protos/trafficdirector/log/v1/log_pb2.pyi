@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class LogEntry(_message.Message):
-    __slots__ = ("version", "apply_manifest", "record_verdicts", "grant_ownership", "start_run", "advance_run", "abort_run", "set_region_drained", "set_override")
+    __slots__ = ("version", "apply_manifest", "record_verdicts", "grant_ownership", "start_run", "advance_run", "abort_run", "set_region_drained", "set_override", "start_generation")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     APPLY_MANIFEST_FIELD_NUMBER: _ClassVar[int]
     RECORD_VERDICTS_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class LogEntry(_message.Message):
     ABORT_RUN_FIELD_NUMBER: _ClassVar[int]
     SET_REGION_DRAINED_FIELD_NUMBER: _ClassVar[int]
     SET_OVERRIDE_FIELD_NUMBER: _ClassVar[int]
+    START_GENERATION_FIELD_NUMBER: _ClassVar[int]
     version: int
     apply_manifest: ApplyManifest
     record_verdicts: RecordVerdicts
@@ -26,7 +27,8 @@ class LogEntry(_message.Message):
     abort_run: AbortRun
     set_region_drained: SetRegionDrained
     set_override: SetOverride
-    def __init__(self, version: _Optional[int] = ..., apply_manifest: _Optional[_Union[ApplyManifest, _Mapping]] = ..., record_verdicts: _Optional[_Union[RecordVerdicts, _Mapping]] = ..., grant_ownership: _Optional[_Union[GrantOwnership, _Mapping]] = ..., start_run: _Optional[_Union[StartRun, _Mapping]] = ..., advance_run: _Optional[_Union[AdvanceRun, _Mapping]] = ..., abort_run: _Optional[_Union[AbortRun, _Mapping]] = ..., set_region_drained: _Optional[_Union[SetRegionDrained, _Mapping]] = ..., set_override: _Optional[_Union[SetOverride, _Mapping]] = ...) -> None: ...
+    start_generation: StartGeneration
+    def __init__(self, version: _Optional[int] = ..., apply_manifest: _Optional[_Union[ApplyManifest, _Mapping]] = ..., record_verdicts: _Optional[_Union[RecordVerdicts, _Mapping]] = ..., grant_ownership: _Optional[_Union[GrantOwnership, _Mapping]] = ..., start_run: _Optional[_Union[StartRun, _Mapping]] = ..., advance_run: _Optional[_Union[AdvanceRun, _Mapping]] = ..., abort_run: _Optional[_Union[AbortRun, _Mapping]] = ..., set_region_drained: _Optional[_Union[SetRegionDrained, _Mapping]] = ..., set_override: _Optional[_Union[SetOverride, _Mapping]] = ..., start_generation: _Optional[_Union[StartGeneration, _Mapping]] = ...) -> None: ...
 
 class Snapshot(_message.Message):
     __slots__ = ("version", "state")
@@ -183,6 +185,40 @@ class SetOverride(_message.Message):
     region_id: str
     override: str
     def __init__(self, stamp: _Optional[_Union[Stamp, _Mapping]] = ..., service_id: _Optional[str] = ..., region_id: _Optional[str] = ..., override: _Optional[str] = ...) -> None: ...
+
+class FencingToken(_message.Message):
+    __slots__ = ("generation", "epoch")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    epoch: int
+    def __init__(self, generation: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class TokenShown(_message.Message):
+    __slots__ = ("group_id", "region_id", "agent_id", "token", "home")
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    REGION_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HOME_FIELD_NUMBER: _ClassVar[int]
+    group_id: str
+    region_id: str
+    agent_id: str
+    token: FencingToken
+    home: str
+    def __init__(self, group_id: _Optional[str] = ..., region_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., home: _Optional[str] = ...) -> None: ...
+
+class StartGeneration(_message.Message):
+    __slots__ = ("stamp", "generation", "expected_generation", "shown")
+    STAMP_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
+    stamp: Stamp
+    generation: int
+    expected_generation: int
+    shown: _containers.RepeatedCompositeFieldContainer[TokenShown]
+    def __init__(self, stamp: _Optional[_Union[Stamp, _Mapping]] = ..., generation: _Optional[int] = ..., expected_generation: _Optional[int] = ..., shown: _Optional[_Iterable[_Union[TokenShown, _Mapping]]] = ...) -> None: ...
 
 class Topology(_message.Message):
     __slots__ = ("fleet_id", "regions", "links", "services", "policies")
@@ -523,7 +559,7 @@ class GroupEpoch(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class State(_message.Message):
-    __slots__ = ("generation", "applied_index", "now_ms", "revision", "changed_index", "topology", "manifest_source", "verdicts", "overrides", "drained_regions", "groups", "runs", "run_count", "settled_at_ms", "removals", "requests", "retired_epochs")
+    __slots__ = ("generation", "applied_index", "now_ms", "revision", "changed_index", "topology", "manifest_source", "verdicts", "overrides", "drained_regions", "groups", "runs", "run_count", "settled_at_ms", "removals", "requests", "retired_epochs", "generation_due")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     APPLIED_INDEX_FIELD_NUMBER: _ClassVar[int]
     NOW_MS_FIELD_NUMBER: _ClassVar[int]
@@ -541,6 +577,7 @@ class State(_message.Message):
     REMOVALS_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     RETIRED_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_DUE_FIELD_NUMBER: _ClassVar[int]
     generation: int
     applied_index: int
     now_ms: int
@@ -558,4 +595,5 @@ class State(_message.Message):
     removals: _containers.RepeatedCompositeFieldContainer[Removal]
     requests: _containers.RepeatedCompositeFieldContainer[RequestOutcome]
     retired_epochs: _containers.RepeatedCompositeFieldContainer[GroupEpoch]
-    def __init__(self, generation: _Optional[int] = ..., applied_index: _Optional[int] = ..., now_ms: _Optional[int] = ..., revision: _Optional[int] = ..., changed_index: _Optional[int] = ..., topology: _Optional[_Union[Topology, _Mapping]] = ..., manifest_source: _Optional[str] = ..., verdicts: _Optional[_Iterable[_Union[VerdictEntry, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideEntry, _Mapping]]] = ..., drained_regions: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., run_count: _Optional[int] = ..., settled_at_ms: _Optional[_Iterable[_Union[ServiceTime, _Mapping]]] = ..., removals: _Optional[_Iterable[_Union[Removal, _Mapping]]] = ..., requests: _Optional[_Iterable[_Union[RequestOutcome, _Mapping]]] = ..., retired_epochs: _Optional[_Iterable[_Union[GroupEpoch, _Mapping]]] = ...) -> None: ...
+    generation_due: int
+    def __init__(self, generation: _Optional[int] = ..., applied_index: _Optional[int] = ..., now_ms: _Optional[int] = ..., revision: _Optional[int] = ..., changed_index: _Optional[int] = ..., topology: _Optional[_Union[Topology, _Mapping]] = ..., manifest_source: _Optional[str] = ..., verdicts: _Optional[_Iterable[_Union[VerdictEntry, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideEntry, _Mapping]]] = ..., drained_regions: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., run_count: _Optional[int] = ..., settled_at_ms: _Optional[_Iterable[_Union[ServiceTime, _Mapping]]] = ..., removals: _Optional[_Iterable[_Union[Removal, _Mapping]]] = ..., requests: _Optional[_Iterable[_Union[RequestOutcome, _Mapping]]] = ..., retired_epochs: _Optional[_Iterable[_Union[GroupEpoch, _Mapping]]] = ..., generation_due: _Optional[int] = ...) -> None: ...
