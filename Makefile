@@ -1,12 +1,20 @@
 # One line per target; `make check` is what CI runs. Every target makes the environment first.
 PYTHON ?= python3
 SEEDS ?= 50
+SCENARIO ?= campaign
+FAILOVERS ?= 100000
+SIM_SUMMARY ?= build/sim-campaign.json
+# A faster interpreter plays more worlds; it needs protobuf, click and structlog, and no more.
+SIM_PYTHON ?= $(BIN)/python
+REGION_HOURS ?= 10000
+SIM = PYTHONPATH=.:protos$(if $(PYTHONPATH),:$(PYTHONPATH)) $(SIM_PYTHON) -m tests.sim
 BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 READY := .venv/.ready
 
-.PHONY: demo dev test check fmt lint types imports protos verify-protos sim lock clean \
-	bench-failover bench-resolve bench-watch bench-agents bench-consensus
+.PHONY: demo dev test check fmt lint types imports protos verify-protos sim sim-long \
+	sim-bugs sim-disk sim-graphs sim-false-alarms lock clean bench-failover bench-resolve bench-watch bench-agents bench-consensus \
+	bench-simulation
 
 demo: $(READY)            # the main job on real processes; ends with a verdict and exit code
 	@$(BIN)/director dev --drill
@@ -40,9 +48,27 @@ verify-protos: $(READY)   # generated code is up to date, and the protos keep th
 	$(BIN)/protolint lint -config_path .protolint.yaml protos
 
 sim: $(READY)             # simulated worlds; SEEDS is a count or a range such as 1-1000
-	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+	$(SIM) --seeds $(SEEDS) --scenario $(SCENARIO)
 
-bench-failover bench-watch bench-agents bench-consensus: $(READY)
+sim-long: $(READY)        # the long campaign: every fault and stage must be hit, none may break it
+	@mkdir -p $(dir $(SIM_SUMMARY))
+	$(SIM) --failovers $(FAILOVERS) --require-coverage --out $(SIM_SUMMARY)
+	$(BIN)/python -m tests.sim.campaign_report $(SIM_SUMMARY) docs/robustness.md
+
+sim-bugs: $(READY)        # put every known bug in; all must be noticed; writes the table in docs/simulation.md
+	$(BIN)/python -m tests.sim.bugs --write
+
+sim-false-alarms: $(READY) # healthy fleets with 1 %, then 5 % of loss; hours; SIM_PYTHON=pypy3 is faster
+	$(SIM).false_alarms --region-hours $(REGION_HOURS) --loss 0.01 $(if $(OUT),--out $(OUT)-1-percent.json)
+	$(SIM).false_alarms --region-hours $(REGION_HOURS) --loss 0.05 $(if $(OUT),--out $(OUT)-5-percent.json)
+
+sim-disk: $(READY)        # the log: a crash at every call, every bit and byte of 64 KiB; 12 min
+	$(BIN)/python -m tests.storage.exhaustive $(if $(OUT),--out $(OUT))
+
+sim-graphs: $(READY)      # all 9,608 graphs of one-way links of five, every leader; 10 min
+	$(BIN)/python -m tests.raft.graphs $(if $(OUT),--out $(OUT))
+
+bench-failover bench-watch bench-agents bench-consensus bench-simulation: $(READY)
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
 
 bench-resolve: $(READY)   # over gRPC against an empty handler, then in process

@@ -31,7 +31,8 @@ for folder in (ROOT, ROOT / "protos"):
 import grpc  # noqa: E402
 import uvloop  # noqa: E402
 
-from director.consensus.embedded import EmbeddedConfig, EmbeddedConsensus  # noqa: E402
+from director.consensus.embedded.config import EmbeddedConfig  # noqa: E402
+from director.consensus.embedded.engine import EmbeddedConsensus  # noqa: E402
 from director.consensus.port import ConsensusError  # noqa: E402
 from director.runtime.logs import configure  # noqa: E402
 

@@ -8,6 +8,7 @@ import pytest
 
 from director.runtime.files import OsFiles
 from director.runtime.kept_file import KEPT_BYTES_MAX, CorruptFileError, KeptFile
+from tests.storage.exhaustive.crashes import clone
 from tests.storage.faulty_files import CrashedError, FaultyFiles
 
 PATH = Path("/data/token")
@@ -100,3 +101,22 @@ def test_a_failed_write_keeps_the_old_value_and_may_be_repeated() -> None:
 def test_a_value_too_large_is_refused() -> None:
     with pytest.raises(ValueError, match="are more than"):
         KeptFile(PATH, files=FaultyFiles()).write(bytes(KEPT_BYTES_MAX + 1))
+
+
+def test_what_was_read_is_there_after_a_power_failure_though_its_writer_was_killed() -> None:
+    # Killed between giving the new value its name and making the name durable.
+    files = FaultyFiles()
+    KeptFile(PATH, files=files).write(b"old")
+    stopped: list[FaultyFiles] = []
+    writing = clone(files)
+    writing.before_call = lambda operation, _path: (
+        stopped.append(clone(writing)) if operation == "sync_directory" else None
+    )
+    KeptFile(PATH, files=writing).write(b"new")
+    killed = stopped[0]
+    killed.kill()
+
+    assert KeptFile(PATH, files=killed).read() == b"new"
+
+    killed.power_off_clean()
+    assert KeptFile(PATH, files=killed).read() == b"new"

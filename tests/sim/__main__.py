@@ -1,22 +1,30 @@
-"""Plays simulated worlds: ``python -m tests.sim --seeds 50`` or ``--seeds 1-1000``.
+"""Plays simulated worlds, each from a seed, on all cores.
 
-Exit codes: 0 all passed; 1 some failed, each with the line that plays it again; 2 bad arguments.
+Exit codes: 0 all passed; 1 a world failed (with the line that plays it again), or something that
+was to be covered was not; 2 bad arguments; 130 ended by Ctrl-C, with what was reached.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import click
 
-from tests.sim.mutations import BUGS, put_in, seeds_to_find
-from tests.sim.options import STAGES, Options
-from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover
-from tests.sim.scenarios.story import Outcome
+from tests.sim.campaign_report import Summary, uncovered, write_summary
+from tests.sim.scenarios.registry import SCENARIOS
+from tests.sim.workers import Job, Played, play_all
 
-_PROGRESS_EVERY = 25
+_EXAMPLE = """example:
+  python -m tests.sim --scenario campaign --failovers 100000 --require-coverage --out sim.json
+"""
+_SAY_EVERY_S_AT_TERMINAL = 1.0
+_SAY_EVERY_S = 10.0
+_FAILURES_SHOWN_MAX = 20
 
 
 def seeds_from(text: str) -> range:
@@ -24,106 +32,202 @@ def seeds_from(text: str) -> range:
     first, dash, last = text.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a count nor a range such as 1-1000")
-    return range(int(first), int(last) + 1) if dash else range(int(first))
+    seeds = range(int(first), int(last) + 1) if dash else range(int(first))
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"{text!r} names no seed")
+    return seeds
 
 
-def play(seed: int, *, verbose: bool) -> Outcome | None:
-    """Play one seed; None, and a report, if it failed."""
-    options = Options.draw(seed)
-    scenario = LeaderLostDuringFailover(options)
-    if verbose:
-        click.echo(options.describe())
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count of at least 1")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
     try:
-        return scenario.run()
-    except Exception as error:
-        click.echo(f"seed {seed} FAILED: {error!r}")
-        click.echo(f"  {options.describe()}")
-        if verbose:
-            click.echo("\n".join(f"  {line}" for line in scenario.cluster.world.trace.last_lines))
-        click.echo(f"  play it again: python -m tests.sim --seeds {seed}-{seed} --verbose")
-        return None
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0.0 < minutes < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return minutes
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
-    parser.add_argument("--seeds", type=seeds_from, default=range(50), help="count, or first-last")
+def arguments_from(words: list[str]) -> argparse.Namespace:
+    """Parse the command line. Exits with 2 and a message if it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.sim",
+        description=__doc__,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seeds", type=seeds_from, help="a count, or first-last (50)")
+    parser.add_argument(
+        "--scenario",
+        choices=[*SCENARIOS, "all"],
+        default="campaign",
+        metavar="NAME",
+        help=f"all, or one of {', '.join(SCENARIOS)} (campaign)",
+    )
+    parser.add_argument(
+        "--workers", type=_positive, default=os.cpu_count() or 1, help="processes (one per core)"
+    )
+    parser.add_argument("--minutes", type=_minutes, help="begin no more worlds after this long")
+    parser.add_argument(
+        "--failovers", type=_positive, help="go on until so many automatic failovers settled"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the summary there")
+    parser.add_argument(
+        "--require-coverage",
+        action="store_true",
+        help="fail if some fault, or some stage of a failover, was never hit",
+    )
     parser.add_argument("--verbose", action="store_true", help="show the last events of failures")
     parser.add_argument("--digests", action="store_true", help="print the trace digest of each")
-    parser.add_argument("--bugs", action="store_true", help="put bugs in; count seeds to find each")
-    arguments = parser.parse_args()
-    if arguments.bugs:
-        return _find_bugs(len(arguments.seeds))
-    outcomes: list[Outcome] = []
-    failed: list[int] = []
-    began_s = time.perf_counter()
-    for number, seed in enumerate(arguments.seeds, start=1):
-        outcome = play(seed, verbose=arguments.verbose)
-        if outcome is None:
-            failed.append(seed)
-        else:
-            outcomes.append(outcome)
-            if arguments.digests:
-                click.echo(f"seed {seed} digest {outcome.digest}")
-        if number % _PROGRESS_EVERY == 0:
-            click.echo(f"{number} of {len(arguments.seeds)} seeds, {len(failed)} failed")
-    _summarise(outcomes, failed, time.perf_counter() - began_s)
-    return 1 if failed else 0
+    arguments = parser.parse_args(words)
+    if arguments.out is not None and not arguments.out.parent.is_dir():
+        parser.error(f"--out: there is no directory {arguments.out.parent}")
+    if arguments.seeds is not None and arguments.failovers is not None:
+        parser.error("--seeds and --failovers both say when to end; give one of them")
+    return arguments
 
 
-def _summarise(outcomes: list[Outcome], failed: list[int], took_s: float) -> None:
-    simulated_s = sum(each.simulated_ms for each in outcomes) / 1_000
-    stages = Counter(each.stage_hit or "no run" for each in outcomes)
-    names = [*(str(stage) for stage in STAGES), "no run"]
-    hit = ", ".join(f"{name} {stages[name]}" for name in names)
-    click.echo(f"leader lost while the run was: {hit}")
-    for of_what, choose in (
-        ("region", lambda each: str(each.options.region_loss)),
-        ("leader", lambda each: str(each.options.leader_loss)),
-    ):
-        click.echo(f"{of_what} was: {_counts(outcomes, choose)}")
-    click.echo(
-        f"quorum lost in {sum(each.options.loses_quorum for each in outcomes)} "
-        f"({sum(each.frozen_ms for each in outcomes) // 1_000} s watched), "
-        f"{sum(each.handovers for each in outcomes)} ownerships, "
-        f"{sum(each.terms for each in outcomes)} terms, "
-        f"{sum(each.writes for each in outcomes)} acknowledged writes, "
-        f"slowest to settle {max((each.converge_ms for each in outcomes), default=0)} ms"
-    )
-    click.echo(
-        f"{len(outcomes)} passed, {len(failed)} failed; {simulated_s:.0f} simulated seconds in "
-        f"{took_s:.1f} s ({simulated_s / max(took_s, 0.001):.0f} per second), "
-        f"{sum(each.events for each in outcomes)} events"
-    )
+def main(words: list[str]) -> int:
+    arguments = arguments_from(words)
+    summary = Summary(arguments.scenario)
+    progress = _Progress(summary, arguments)
+    is_cut_short = False
+    results = play_all(_jobs(arguments), arguments.workers)
+    try:
+        for played in results:
+            summary.add(played)
+            if played.error:
+                progress.say_failure(played)
+            elif arguments.digests:
+                progress.say(f"seed {played.seed} digest {_digest(played)}")
+            progress.tick()
+            if summary.failovers >= (arguments.failovers or sys.maxsize):
+                break
+    except KeyboardInterrupt:
+        is_cut_short = True
+    finally:
+        results.close()  # type: ignore[attr-defined]
+    summary.took_s = progress.took_s()
+    summary.worker_count = arguments.workers
+    progress.clear()
+    click.echo(summary.text())
+    if arguments.out is not None:
+        write_summary(summary, arguments.out)
+    if is_cut_short:
+        click.echo("ended by Ctrl-C; the figures are what was reached")
+        return 130
+    missing = uncovered(summary) if arguments.require_coverage else []
+    for each in missing:
+        click.echo(f"never hit: {each}")
+    return 1 if summary.failures or missing else 0
 
 
-def _counts(outcomes: list[Outcome], choose: Callable[[Outcome], str]) -> str:
-    return ", ".join(
-        f"{name} {count}" for name, count in sorted(Counter(map(choose, outcomes)).items())
-    )
+def _jobs(arguments: argparse.Namespace) -> Iterator[Job]:
+    names = list(SCENARIOS) if arguments.scenario == "all" else [arguments.scenario]
+    goes_on = arguments.failovers is not None or arguments.minutes is not None
+    seeds = arguments.seeds or (count() if goes_on else range(50))
+    end_s = time.perf_counter() + 60 * (arguments.minutes or 1e6)
+    for seed in seeds:
+        for name in names:
+            if time.perf_counter() >= end_s:
+                return
+            yield name, seed
 
 
-def _find_bugs(seeds_max: int) -> int:
-    missed = 0
-    for bug in BUGS:
-        undo: list[Callable[[], None]] = []
+def _digest(played: Played) -> str:
+    return "" if played.outcome is None else played.outcome.digest
 
-        def replace(
-            owner: object, name: str, value: object, undo: list[Callable[[], None]] = undo
-        ) -> None:
-            before = getattr(owner, name)
-            undo.append(lambda: setattr(owner, name, before))
-            setattr(owner, name, value)
 
-        put_in(bug, replace)
-        found = seeds_to_find(bug, seeds_max)
-        for each in undo:
-            each()
-        missed += found is None
-        click.echo(
-            f"{found.seeds if found else 'not'} | {bug.name} | {found.said if found else ''}"
+class _Progress:
+    """One line that is written over on a terminal; a line now and then elsewhere."""
+
+    def __init__(self, summary: Summary, arguments: argparse.Namespace) -> None:
+        self._summary = summary
+        self._arguments = arguments
+        self._began_s = self._said_s = time.perf_counter()
+        self._is_terminal = sys.stderr.isatty()
+        self._every_s = _SAY_EVERY_S_AT_TERMINAL if self._is_terminal else _SAY_EVERY_S
+
+    def took_s(self) -> float:
+        return time.perf_counter() - self._began_s
+
+    def tick(self) -> None:
+        """Say how far it is, if it is time to."""
+        now_s = time.perf_counter()
+        if now_s - self._said_s < self._every_s:
+            return
+        self._said_s = now_s
+        end = "" if self._is_terminal else "\n"
+        sys.stderr.write(("\r\x1b[K" if self._is_terminal else "") + self._line() + end)
+        sys.stderr.flush()
+
+    def _line(self) -> str:
+        summary, arguments, took_s = self._summary, self._arguments, self.took_s()
+        rate = summary.simulated_ms / 1_000 / took_s / arguments.workers
+        share, of_what = 0.0, ""
+        if arguments.failovers is not None:
+            share = summary.failovers / arguments.failovers
+            of_what = f" of {arguments.failovers}"
+        elif arguments.seeds is not None or arguments.minutes is None:
+            names = len(SCENARIOS) if arguments.scenario == "all" else 1
+            total = len(arguments.seeds or range(50)) * names
+            share = summary.world_count / total
+        if arguments.minutes is not None:
+            share = max(share, took_s / 60 / arguments.minutes)
+        left = f", {took_s * (1 - share) / share:.0f} s left" if 0 < share < 1 else ""
+        return (
+            f"{summary.world_count} worlds, {summary.failovers}{of_what} failovers, "
+            f"{len(summary.failures)} failed, {100 * share:.0f} %, "
+            f"{rate:.0f} simulated s/s per core{left}"
         )
-    return 1 if missed else 0
+
+    def say_failure(self, played: Played) -> None:
+        """Say what failed, with the line that plays it again."""
+        if len(self._summary.failures) > _FAILURES_SHOWN_MAX:
+            return
+        self.say(f"seed {played.seed} of {played.scenario} FAILED: {played.error}")
+        self.say(f"  {played.options}")
+        if self._arguments.verbose:
+            self.say("\n".join(f"  {line}" for line in played.last_lines))
+        self.say(f"  play it again: {replay_line(played)}")
+
+    def say(self, line: str) -> None:
+        self.clear()
+        click.echo(line)
+
+    def clear(self) -> None:
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def replay_line(played: Played) -> str:
+    """The one line that plays this world again."""
+    line = f"make sim SEEDS={played.seed}-{played.seed} SCENARIO={played.scenario}"
+    commit = _commit()
+    return f"git checkout {commit} && {line}" if commit else line
+
+
+def _commit() -> str:
+    """Where this checkout stands; "" if it is none."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,9 @@
-"""The simulated fleet: three director replicas and four regions, in one process."""
+"""The simulated fleet: director replicas, regions with their agents and services, one process."""
 
 import random
-from collections.abc import Iterable
-from itertools import product
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import combinations, product
 
 from director.core.ids import PolicyId
 from director.core.inputs import Asked, ManifestAsked
@@ -14,14 +15,18 @@ from director.core.topology import (
     SiteSpec,
     Topology,
 )
-from director.routing.table import Endpoint, Location, RegionId, ServiceMode
+from director.routing.table import Endpoint, Location, RegionId, ServiceId, ServiceMode
 from tests.sim.checkers.watch import Watch
 from tests.sim.clock import NodeClock
 from tests.sim.network import Network, NetworkOptions, Plane
-from tests.sim.options import DIRECTOR_REGIONS, REGIONS, Options
+from tests.sim.options import Options, ServicePlan
+from tests.sim.process import Process
 from tests.sim.region import SERVICE, Region
+from tests.sim.rejoin import Rejoin
 from tests.sim.replica import Replica
+from tests.sim.round_trips import round_trips_ms
 from tests.sim.schedule import Schedule, Trace
+from tests.sim.service import Hosted
 from tests.sim.world import World
 
 _RELATIVE_DISTANCE = {
@@ -32,7 +37,7 @@ _RELATIVE_DISTANCE = {
     ("ap-south1", "eu-north1"): 4,
     ("ap-south1", "us-east1"): 5,
 }
-_COOLDOWN_MS = 3_000
+_RTO_MS = 60_000
 
 
 def director_host(region_id: str) -> str:
@@ -44,67 +49,116 @@ def network_options(options: Options) -> NetworkOptions:
     """Delays follow the map, a little different each way."""
     rng = random.Random(f"delays {options.seed}")
     delay_ms = {}
-    for (one, other), distance in _RELATIVE_DISTANCE.items():
+    for one, other in combinations(options.regions, 2):
         for here, there in ((one, other), (other, one)):
-            ms = 1 + options.base_delay_ms * distance // 2 + rng.randint(0, 5)
+            ms = _one_way_ms(options, here, there) + rng.randint(0, 5)
             for pair in product((here, director_host(here)), (there, director_host(there))):
                 delay_ms[pair] = ms
-    return NetworkOptions(delay_ms, options.jitter_ms, options.loss, options.keepalive_ms)
+    return NetworkOptions(
+        delay_ms,
+        options.jitter_ms,
+        options.loss,
+        options.keepalive_ms,
+        duplicated=options.duplicated,
+        reordered=options.reordered,
+        jitter_share=options.jitter_share,
+    )
+
+
+def _one_way_ms(options: Options, here: str, there: str) -> int:
+    if options.is_measured:
+        return max(1, round(round_trips_ms()[here, there] / 2))
+    distance = _RELATIVE_DISTANCE[min(here, there), max(here, there)]
+    return 1 + options.base_delay_ms * distance // 2
 
 
 def topology(options: Options) -> Topology:
-    """One active-passive service in all regions; the seed's first home comes first."""
-    others = [each for each in REGIONS if each != options.first_home]
-    random.Random(f"priorities {options.seed}").shuffle(others)
-    priorities = {name: number for number, name in enumerate((options.first_home, *others))}
+    """What is declared: every service in all regions; where a service begins comes first."""
+    rng = random.Random(f"priorities {options.seed}")
+    policy = Policy(PolicyId("tier0"), min_interval_ms=options.cooldown_ms)
+    first = ServicePlan(SERVICE, True, options.first_home, options.rpo_ms)
+    regions = tuple(
+        RegionSpec(RegionId(name), Location(10.0 * number, 10.0), "EU", f"{name}-domain")
+        for number, name in enumerate(options.regions)
+    )
+    services = tuple(
+        _service(plan, options, policy, rng)
+        for plan in sorted((first, *options.services), key=lambda each: each.service_id)
+    )
+    return Topology("sim", regions, (), services, (policy,))
+
+
+def _service(
+    plan: ServicePlan, options: Options, policy: Policy, rng: random.Random
+) -> ServiceSpec:
+    others = [each for each in options.regions if each != plan.first_home]
+    rng.shuffle(others)
+    priorities = {name: number for number, name in enumerate((plan.first_home, *others))}
     sites = tuple(
         SiteSpec(
             RegionId(name),
-            priority=priorities[name],
-            endpoints=(Endpoint(f"chat.{name}:443"),),
+            priority=priorities[name] if plan.is_active_passive else 0,
+            endpoints=(Endpoint(f"{plan.service_id}.{name}:443"),),
         )
-        for name in REGIONS
+        for name in options.regions
     )
-    policy = Policy(PolicyId("tier0"), min_interval_ms=_COOLDOWN_MS)
-    service = ServiceSpec(
-        SERVICE, ServiceMode.ACTIVE_PASSIVE, policy.policy_id, 60_000, options.rpo_ms, sites
-    )
-    regions = tuple(
-        RegionSpec(RegionId(name), Location(10.0 * number, 10.0), "EU", f"{name}-domain")
-        for number, name in enumerate(REGIONS)
-    )
-    return Topology("sim", regions, (), (service,), (policy,))
+    mode = ServiceMode.ACTIVE_PASSIVE if plan.is_active_passive else ServiceMode.ACTIVE_ACTIVE
+    rpo_ms = plan.rpo_ms if plan.is_active_passive else None
+    service_id = ServiceId(plan.service_id)
+    return ServiceSpec(service_id, mode, policy.policy_id, _RTO_MS, rpo_ms, sites)
 
 
 class Cluster:
     """Everything that runs, and what the scenarios do to it."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, declared: Topology | None = None) -> None:
+        """Build the world of ``options``; ``declared`` replaces the documents drawn from them."""
         schedule = Schedule(options.seed)
         network_rng = random.Random(f"network {options.seed}")
         self.options = options
+        self.topology = topology(options) if declared is None else declared
         self.world = World(
             options,
             schedule,
             Trace(schedule),
             Network(schedule, network_options(options), network_rng),
-            Watch(),
+            Watch(clock=lambda: schedule.now_ms),
         )
+        self.world.network.coverage = self.world.coverage
         self.world.trace.count(options.describe())
-        clocks = self._clocks()
-        domains = {each: f"{region}-domain" for each, region in DIRECTOR_REGIONS.items()}
+        self.hurt: Counter[str] = Counter()
+        """By how many faults each director is kept from its work."""
+        self.cut_count = 0
+        """Cuts that faults made; each needs a name of its own."""
+        self.command_count = 0
+        """Commands that operators sent; each needs an id of its own."""
+        self.rejoins: list[Rejoin] = []
+        """Directors that operators take out and in again."""
+        self.clocks = self._clocks()
+        domains = {each: f"{region}-domain" for each, region in options.directors}
+        self.world.watch.know(domains)
         self.replicas = {
             replica_id: Replica(
-                self.world, replica_id, domains, director_host(region), clocks[region]
+                self.world, replica_id, domains, director_host(region), self.clocks[region]
             )
-            for replica_id, region in DIRECTOR_REGIONS.items()
+            for replica_id, region in options.directors
         }
-        self.hosts = (*REGIONS, *(director_host(each) for each in DIRECTOR_REGIONS.values()))
+        self.hosts = (
+            *options.regions,
+            *(director_host(each) for _, each in options.directors),
+        )
         for replica in self.replicas.values():
             replica.peers = self.replicas
             replica.raft.peers = {each: peer.raft for each, peer in self.replicas.items()}
+        hosted = tuple(
+            Hosted(ServiceId(each.service_id), is_guarded=each.is_active_passive)
+            for each in options.services
+        )
         self.regions = {
-            name: Region(self.world, name, clocks[name], self.replicas) for name in REGIONS
+            name: Region(
+                self.world, name, self.clocks[name], self.replicas, (Hosted(SERVICE), *hosted)
+            )
+            for name in options.regions
         }
         for region in self.regions.values():
             region.regions = region.service.regions = self.regions
@@ -112,18 +166,21 @@ class Cluster:
     def _clocks(self) -> dict[str, NodeClock]:
         rng = random.Random(f"clocks {self.options.seed}")
         rate_max = self.options.clock_rate_ppm_max
+        if rate_max:
+            self.world.coverage.hit(15, "all machines")
         return {
             name: NodeClock(
                 self.world.schedule, rng.randint(0, 10**9), rng.randint(-rate_max, rate_max)
             )
-            for name in REGIONS
+            for name in self.options.regions
         }
 
     def start(self) -> None:
         for replica in self.replicas.values():
             replica.start()
         for region in self.regions.values():
-            region.service.start()
+            for service in region.services.values():
+                service.start()
             region.start()
         self.world.schedule.after(0, self._declare)
 
@@ -133,7 +190,7 @@ class Cluster:
             return
         leader = self.leader()
         if leader is not None:
-            asked = Asked("manifest", "operator", "", ManifestAsked(topology(self.options), "sim"))
+            asked = Asked("manifest", "operator", "", ManifestAsked(self.topology, "sim"))
             leader.receive(asked)
         self.world.schedule.after(200, self._declare)
 
@@ -150,15 +207,22 @@ class Cluster:
             self.replicas.values(), key=lambda each: (each.director.state.applied_index, each.leads)
         )
 
-    def home(self) -> str | None:
-        """Who owns the service, by the newest state anywhere."""
+    def home(self, service_id: str = SERVICE) -> str | None:
+        """Who owns a service, by the newest state anywhere."""
         groups = self.newest().director.state.groups
-        return groups[0].home if groups else None
+        return next((each.home for each in groups if each.service_id == service_id), None)
 
-    def active_run(self) -> Run | None:
-        """The run under way, by the newest state anywhere."""
-        state = self.newest().director.state
-        return next((run for run in state.runs if run.is_active), None)
+    def active_run(self, service_id: str = SERVICE) -> Run | None:
+        """A service's run under way, by the newest state anywhere."""
+        runs = self.newest().director.state.runs
+        return next(
+            (each for each in runs if each.is_active and each.service_id == service_id), None
+        )
+
+    def can_spare_director(self) -> bool:
+        """Whether one more director may be kept from its work, and a quorum is left."""
+        hurt_count = sum(count > 0 for count in self.hurt.values())
+        return hurt_count < (len(self.replicas) - 1) // 2
 
     def director_in(self, region_id: str) -> Replica | None:
         """The replica of a region, if it has one."""
@@ -178,18 +242,19 @@ class Cluster:
     def heal(self) -> None:
         """End every fault: mend the network, start and resume whatever stands still."""
         self.world.network.heal()
+        self.hurt.clear()
         for replica in self.replicas.values():
-            if not replica.process.is_up:
-                replica.start()
-            elif replica.process.is_paused:
-                replica.process.resume()
+            replica.disk.mend()
+            replica.revive()
         for region in self.regions.values():
-            region.service.is_healthy = True
-            for process, start in (
-                (region.service.process, region.service.start),
-                (region.process, region.start),
-            ):
-                if not process.is_up:
-                    start()
-                elif process.is_paused:
-                    process.resume()
+            for service in region.services.values():
+                service.is_healthy, service.slow_share = True, 0.0
+                _raise(service.process, service.start)
+            _raise(region.process, region.start)
+
+
+def _raise(process: Process, start: Callable[[], None]) -> None:
+    if not process.is_up:
+        start()
+    elif process.is_paused:
+        process.resume()

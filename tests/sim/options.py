@@ -1,14 +1,17 @@
 """What a seed means: everything the run draws once, printed when something fails."""
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from director.core.commands import StageName
+from tests.sim.round_trips import region_names
 
 REGIONS = ("ap-south1", "eu-north1", "eu-west1", "us-east1")
 DIRECTOR_REGIONS = {"d0": "eu-west1", "d1": "eu-north1", "d2": "us-east1"}
 """Which regions hold a director too, on a machine of its own beside the region's."""
+WAL_SHARE = 0.1
+"""Share of a campaign's worlds in which the directors write to the real log; memory is faster."""
 STAGES = (
     StageName.CONFIRMING,
     StageName.FENCING,
@@ -16,6 +19,25 @@ STAGES = (
     StageName.PUBLISHING,
     StageName.VERIFYING,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """A service beside the first one. It has a site in each region of the world.
+
+    Attributes:
+        first_home: Who comes first; an active-active service has no use for it.
+        rpo_ms: None means that it declares none.
+    """
+
+    service_id: str
+    is_active_passive: bool
+    first_home: str
+    rpo_ms: int | None
+
+    def __str__(self) -> str:
+        mode = f"from:{self.first_home}" if self.is_active_passive else "everywhere"
+        return f"{self.service_id}/{mode}/rpo:{self.rpo_ms}"
 
 
 class RegionLoss(StrEnum):
@@ -84,6 +106,25 @@ class Options:
     loses_quorum: bool
     loses_target: bool
     """Whether the agent of the run's target restarts when the leader is lost."""
+    regions: tuple[str, ...] = REGIONS
+    """In order of their names."""
+    directors: tuple[tuple[str, str], ...] = tuple(DIRECTOR_REGIONS.items())
+    """Which director is in which region."""
+    is_measured: bool = False
+    """Whether delays are measured round trips between the regions, or small made-up distances."""
+    services: tuple[ServicePlan, ...] = ()
+    """Those beside the first."""
+    cooldown_ms: int = 3_000
+    duplicated: float = 0.0
+    """Share of the directors' messages to each other that arrive twice."""
+    reordered: float = 0.0
+    """Share of them that overtake others."""
+    disk: str = "memory"
+    """What the directors' disks are: "memory" or "wal"."""
+    rounds: int = 0
+    """How many losses a campaign plays in this world."""
+    jitter_share: float = 0.0
+    """A packet may take up to this share of its delay longer; 1.0 is up to twice as long."""
 
     @classmethod
     def draw(cls, seed: int) -> "Options":
@@ -116,6 +157,39 @@ class Options:
             loses_target=rng.random() < 0.15,
         )
 
+    @classmethod
+    def draw_campaign(cls, seed: int) -> "Options":
+        """Draw a world that differs from the others in its map, services, directors and disks."""
+        drawn = cls.draw(seed)
+        rng = random.Random(f"campaign options {seed}")
+        names = region_names()
+        regions = tuple(sorted(rng.sample(names, rng.choice([3, 4, 4, 4, 5, 6]))))
+        director_count = 5 if len(regions) >= 5 and rng.random() < 0.6 else 3
+        places = rng.sample(regions, director_count)
+        service_count = rng.choice([0, 0, 0, 0, 0, 1, 1, 2])
+        return replace(
+            drawn,
+            regions=regions,
+            directors=tuple((f"d{number}", place) for number, place in enumerate(places)),
+            first_home=rng.choice(regions),
+            is_measured=True,
+            services=tuple(
+                ServicePlan(name, name != "pages", rng.choice(regions), rng.choice([None, 30_000]))
+                for name in rng.sample(("orders", "pages"), service_count)
+            ),
+            cooldown_ms=rng.choice([3_000] * 7 + [20_000]),
+            duplicated=rng.choice([0.0, 0.0, 0.02, 0.2]),
+            reordered=rng.choice([0.0, 0.0, 0.02, 0.2]),
+            disk="wal" if rng.random() < WAL_SHARE else "memory",
+            rounds=5,
+        )
+
     def describe(self) -> str:
         """All of it on one line."""
-        return " ".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
+        return " ".join(f"{each.name}={_shown(getattr(self, each.name))}" for each in fields(self))
+
+
+def _shown(value: object, between: str = ",") -> str:
+    if isinstance(value, tuple):
+        return between.join(_shown(each, "@") for each in value) or "none"
+    return str(value)

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from director.consensus.port import (
+    CommittedEntry,
+    ConsensusError,
+    Delivery,
+    EngineFailedError,
+    LeadershipChanged,
+    NotLeaderError,
+    OverloadedError,
+    SnapshotDelivered,
+)
 from director.core import inputs
+from director.core.commands import Command
 from director.core.director import Director
 from director.core.effects import (
     Answer,
@@ -16,6 +27,7 @@ from director.core.effects import (
     DirectProbes,
     Effect,
     GrantLease,
+    HandOver,
     Note,
     Propose,
     Publish,
@@ -27,14 +39,15 @@ from director.core.inputs import Input
 from director.core.observations import ReplicaReport
 from director.core.reasons import Reason
 from director.core.timing import DEFAULT_TIMING
-from director.raft.messages import Entry, EntryKind, Membership
+from director.raft.messages import Membership
 from director.raft.messages import ReplicaId as RaftId
-from director.raft.node import ReadState
-from director.service.agent_wire import relayed_from_proto, says_lag
+from director.service.agent_wire import says_lag
 from director.service.codec import decode_command, decode_state, encode_command, encode_state
-from director.service.relay import RelayBuffer
+from director.service.relay_buffer import RelayBuffer, relayed
 from regions.core.effects import SendLease, SendReport
 from tests.sim.clock import NodeClock
+from tests.sim.disk import SimulatedDisk
+from tests.sim.moments import Moment
 from tests.sim.network import Connection, Plane
 from tests.sim.process import Process
 from tests.sim.raft_driver import RaftDriver
@@ -51,6 +64,8 @@ from tests.sim.world import World
 
 _PUSH_MS_MAX = 20
 _RELAY_AGAIN_MS_MAX = 500
+# A union is built anew each time it is written.
+_APPLIES = (inputs.Committed, inputs.SnapshotInstalled)
 
 
 @dataclass(eq=False, slots=True)
@@ -69,16 +84,16 @@ class _Office:
     term: int = 0
     leader_id: str | None = None
     is_leader: bool = False
-    told: tuple[int, str | None, bool] = (0, None, False)
-    proposals: dict[int, int] = field(default_factory=dict)
-    proposals_term: int = 0
-    context: int = 0
-    barriers: dict[int, Barrier] = field(default_factory=dict)
     confirmed: list[tuple[int, Barrier]] = field(default_factory=list)
 
 
 class Replica:
-    """A director process and its disk."""
+    """A director process and its disk.
+
+    Attributes:
+        refused: Why the last start was refused by storage; "" if it was not. Until it is started
+            again, or its disk is wiped, the replica stays down.
+    """
 
     def __init__(
         self,
@@ -93,8 +108,10 @@ class Replica:
         voters = tuple(RaftId(each) for each in sorted(domain_by_id))
         self.raft = RaftDriver(world, replica_id, self.process, Membership(voters=voters))
         self.peers: dict[str, Replica] = {}
+        self.refused = ""
         self.director: Director
         self.answers: dict[str, Answer] = {}
+        self.wall_offset_ms = 0
         self._world = world
         self._domain_by_id = domain_by_id
         self._office = _Office()
@@ -112,27 +129,30 @@ class Replica:
 
     def start(self) -> None:
         """Start, or start again with what the disk kept."""
-        world, kept = self._world, self.raft.log.snapshot_mark()
+        world = self._world
         self.process.start()
-        state = None
-        if kept.index:
-            state = decode_state(self.raft.payload_by_index[kept.index])
+        self.refused = ""
         self.director = Director(
             ReplicaId(self.replica_id),
             self._domain_by_id[self.replica_id],
             DEFAULT_TIMING,
             {ReplicaId(each): domain for each, domain in self._domain_by_id.items()},
-            state,
         )
         world.watch.replica_started(self.replica_id)
-        world.trace.note(f"{self.replica_id} starts behind {kept.index}")
         self._office = _Office()
         self._links = {}
         self._timer_at_ms = None
         self._pushed_index, self._is_pushing, self._since_snapshot = 0, False, 0
         self._buffer = RelayBuffer()
         self._relay, self._relay_to, self._relay_not_before_ms = None, None, 0
-        self.raft.start(self)
+        refused = self.raft.start(self)
+        if refused:
+            self.kill()
+            self.refused = refused
+            world.trace.note(f"{self.replica_id} cannot start: {refused}")
+            return
+        kept = self.raft.log.snapshot_mark()
+        world.trace.note(f"{self.replica_id} starts behind {kept.index}")
         self.process.after(DEFAULT_TIMING.relay_ms, self._beat)
 
     def kill(self) -> None:
@@ -145,14 +165,35 @@ class Replica:
     @property
     def leads(self) -> bool:
         """Whether it leads, and has applied everything from before its term."""
-        return self.process.is_up and self.raft.node.leads_term() is not None
+        return self.raft.is_running and self.raft.node.leads_term() is not None
+
+    @property
+    def disk(self) -> SimulatedDisk:
+        """What it finds again after a kill."""
+        return self.raft.disk
+
+    @property
+    def failed(self) -> str:
+        """Why its engine stopped for good; "" while it runs. It takes no part until restarted."""
+        return self.raft.failure
+
+    def revive(self) -> None:
+        """Do what a supervisor does: resume it, start it, or restart it if its engine failed."""
+        if self.process.is_paused:
+            self.process.resume()
+        if self.failed:
+            self.kill()
+        if not self.process.is_up:
+            self.start()
 
     # -- the core ----------------------------------------------------------------------------------
 
     def receive(self, given: Input) -> None:
         clock = self.process.clock
-        effects = self.director.receive(given, now_ms=clock.now_ms(), wall_ms=clock.now_ms())
-        if isinstance(given, inputs.Committed | inputs.SnapshotInstalled):
+        effects = self.director.receive(
+            given, now_ms=clock.now_ms(), wall_ms=clock.now_ms() + self.wall_offset_ms
+        )
+        if isinstance(given, _APPLIES):
             self._world.watch.applied(self.replica_id, self.director.state)
         for effect in effects:
             self._carry_out(effect)
@@ -174,14 +215,12 @@ class Replica:
         """Give it to the core behind what the engine's thread handed over before."""
         self.process.after(self._world.options.app_hop_ms, lambda: self.receive(given))
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one case per effect
         match effect:
             case Propose():
-                hop_ms = self._world.options.app_hop_ms
-                self.process.after(hop_ms, lambda: self.raft.given(lambda: self._propose(effect)))
+                self._propose(effect)
             case Barrier():
-                hop_ms = self._world.options.app_hop_ms
-                self.process.after(hop_ms, lambda: self.raft.given(lambda: self._confirm(effect)))
+                self._confirm(effect)
             case GrantLease() | RefuseLease():
                 self._answer_lease(effect)
             case DirectGroup() | DirectProbes():
@@ -194,6 +233,9 @@ class Replica:
             case Publish():
                 self._world.watch.published(self.replica_id, effect.table)
                 self._push()
+            case HandOver():
+                hop_ms = self._world.options.app_hop_ms
+                self.process.after(hop_ms, lambda: self._hand_over(effect))
             case Answer():
                 self.answers[effect.request_id] = effect
             case Note():
@@ -205,99 +247,70 @@ class Replica:
     # -- the log -----------------------------------------------------------------------------------
 
     def _propose(self, effect: Propose) -> None:
-        node = self.raft.node
-        placed = None
-        if node.leads_term() == effect.term:
-            placed = self.raft.propose(encode_command(effect.command))
-        if placed is None:
-            self._soon(inputs.ProposalFailed(effect.proposal_id, Reason.NO_LEADER))
-            return
-        index, term = placed
-        if term != self._office.proposals_term:
-            self._give_up_proposals()
-            self._office.proposals_term = term
-        self._office.proposals[index] = effect.proposal_id
+        def answer(outcome: Any) -> None:
+            if isinstance(outcome, ConsensusError):
+                reason = _reason_of(outcome)
+                self.receive(inputs.ProposalFailed(effect.proposal_id, reason))
 
-    def _give_up_proposals(self) -> None:
-        for proposal_id in self._office.proposals.values():
-            self._soon(inputs.ProposalFailed(proposal_id, Reason.OUTCOME_UNKNOWN))
-        self._office.proposals = {}
+        self.raft.propose(encode_command(effect.command), effect.term, answer)
+
+    def _hand_over(self, effect: HandOver) -> None:
+        self._world.trace.note(f"{self.replica_id} hands over to {effect.to}: {effect.reason}")
+        self.raft.transfer(effect.to)
 
     def _confirm(self, effect: Barrier) -> None:
-        self._office.context += 1
-        leads = self.raft.node.leads_term() == effect.term
-        if leads and self.raft.ask_read(self._office.context):
-            self._office.barriers[self._office.context] = effect
-        else:
-            self._soon(inputs.BarrierFailed(effect.barrier_id))
+        def answer(outcome: Any) -> None:
+            if isinstance(outcome, ConsensusError):
+                self.receive(inputs.BarrierFailed(effect.barrier_id))
+            else:
+                self._office.confirmed.append((outcome, effect))
+                self._pass_barriers()
 
-    def apply(self, entries: tuple[Entry, ...]) -> None:
-        """See RaftShell."""
-        for entry in entries:
-            command = None
-            if entry.kind is EntryKind.NORMAL:
-                command = decode_command(entry.payload, index=entry.index)
-            self._soon(inputs.Committed(entry.index, command))
-            proposal_id = self._office.proposals.pop(entry.index, None)
-            if proposal_id is not None and entry.term != self._office.proposals_term:
-                self._soon(inputs.ProposalFailed(proposal_id, Reason.OUTCOME_UNKNOWN))
-        self.process.after(self._world.options.app_hop_ms, self._applied)
+        self.raft.read_barrier(effect.term, answer)
 
-    def install(self, index: int, payload: bytes) -> None:
-        """See RaftShell."""
-
-        def adopt() -> None:
-            if index > self.director.state.applied_index:
-                self.receive(inputs.SnapshotInstalled(decode_state(payload)))
+    def take(self, delivery: Delivery) -> None:
+        """See Application."""
+        match delivery:
+            case CommittedEntry():
+                command = None
+                if delivery.payload:
+                    command = self._decoded(delivery)
+                self.receive(inputs.Committed(delivery.index, command))
                 self._applied()
+            case SnapshotDelivered():
+                self.receive(inputs.SnapshotInstalled(decode_state(delivery.payload)))
+                self._applied()
+            case LeadershipChanged():
+                self._change_office(delivery.term, delivery.leader_id, delivery.is_leader)
 
-        self._world.trace.note(f"{self.replica_id} installs the snapshot of {index}")
-        self.process.after(self._world.options.app_hop_ms, adopt)
+    def _decoded(self, delivery: CommittedEntry) -> Command:
+        known = self._world.commands.get(delivery.payload)
+        if known is None:
+            known = decode_command(delivery.payload, index=delivery.index)
+            self._world.commands[delivery.payload] = known
+        return known
 
     def _applied(self) -> None:
-        index = self.director.state.applied_index
         self._pass_barriers()
         if not self._is_pushing:
             self._pushed()
         self._since_snapshot += 1
         if self._since_snapshot >= self._world.options.snapshot_entries:
             self._since_snapshot = 0
-            payload = encode_state(self.director.state)
+            state = self.director.state
             self.process.after(
-                self._world.options.sync_ms, lambda: self.raft.keep_snapshot(index, payload)
+                self._world.options.app_hop_ms,
+                lambda: self.raft.save_snapshot(state.applied_index, encode_state(state)),
             )
 
-    def answer_reads(self, confirmed: tuple[ReadState, ...], lost: tuple[int, ...]) -> None:
-        """See RaftShell."""
-        for state in confirmed:
-            barrier = self._office.barriers.pop(state.context)
-            leads = self.raft.node.leads_term() == barrier.term == state.term
-            if not leads:
-                self._soon(inputs.BarrierFailed(barrier.barrier_id))
-                continue
-            self._office.confirmed.append((state.index, barrier))
-            self.process.after(self._world.options.app_hop_ms, self._pass_barriers)
-        for context in lost:
-            self._soon(inputs.BarrierFailed(self._office.barriers.pop(context).barrier_id))
-
     def _pass_barriers(self) -> None:
+        if not self._office.confirmed:
+            return
         index = self.director.state.applied_index
         due = [barrier for needed, barrier in self._office.confirmed if needed <= index]
         self._office.confirmed = [each for each in self._office.confirmed if each[0] > index]
         for barrier in due:
             self.receive(inputs.BarrierPassed(barrier.barrier_id, barrier.term))
-
-    def settled(self) -> None:
-        """See RaftShell."""
-        node, office = self.raft.node, self._office
-        if office.proposals and not (
-            node.leader_id == node.replica_id and node.term == office.proposals_term
-        ):
-            self._give_up_proposals()
-        news = (node.term, node.leader_id, node.leads_term() is not None)
-        if news != office.told:
-            office.told = news
-            self.process.after(self._world.options.app_hop_ms, lambda: self._change_office(*news))
 
     def _change_office(self, term: int, leader_id: str | None, is_leader: bool) -> None:
         office = self._office
@@ -338,11 +351,15 @@ class Replica:
                     opened_at_ms=link.opened_at_ms,
                 )
                 self.receive(inputs.Reported(report))
+                self._world.moments.happened(Moment.AGENT_REPORTED, self.replica_id, report)
                 if says_lag(report.readings):
                     self._say(link, Pulse(self.process.clock.now_ms()))
             case SendLease():
                 assert link.hello is not None, "a stream begins with a hello"
-                self.receive(lease_asked(said, link.hello))
+                asked = lease_asked(said, link.hello)
+                self._world.watch.lease_arrived(self.replica_id, asked)
+                self.receive(asked)
+                self._world.moments.happened(Moment.LEASE_ASKED, self.replica_id, asked)
 
     def _welcome(self, link: _Link, hello: Hello) -> None:
         link.hello = hello
@@ -351,7 +368,7 @@ class Replica:
         if former is not None:
             former.connection.close()
         self._links[key] = link
-        self._say(link, Welcome(self.replica_id, self.raft.node.leader_id))
+        self._say(link, Welcome(self.replica_id, self.raft.leader_id))
         for effect in self.director.directives_for(hello.region_id, hello.service_ids):
             if isinstance(effect, DirectGroup | DirectProbes):
                 self._direct(effect, link)
@@ -375,9 +392,12 @@ class Replica:
             self._say(link, effect)
 
     def _answer_lease(self, effect: GrantLease | RefuseLease) -> None:
+        self._world.watch.lease_answered(self.replica_id, effect)
         link = self._links.get((effect.region_id, effect.agent_id))
         if link is not None:
             self._say(link, effect)
+            if isinstance(effect, GrantLease):
+                self._world.moments.happened(Moment.LEASE_GRANTED, self.replica_id, effect)
 
     @staticmethod
     def _say(link: _Link, said: FromDirector) -> None:
@@ -421,7 +441,7 @@ class Replica:
 
     def _relay_now(self) -> None:
         node = self.raft.node
-        leader_id = node.leader_id
+        leader_id = self.raft.leader_id
         to = None if leader_id in (None, self.replica_id) else (node.term, str(leader_id))
         if to != self._relay_to and self._relay is not None:
             self._relay.close()
@@ -464,7 +484,21 @@ class Replica:
                 connection.close()
                 return
             self.receive(inputs.ReplicaReported(own))
-            for report in reports:
-                self.receive(inputs.Reported(relayed_from_proto(report, own.replica_id)))
+            for report, waited_ms in reports:
+                told = relayed(report, waited_ms=waited_ms, heard_by=own.replica_id)
+                self.receive(inputs.Reported(told))
 
         return take, lambda: None
+
+
+def _reason_of(error: ConsensusError) -> Reason:
+    """Return what an engine's refusal means to the core, as the service says it."""
+    match error:
+        case NotLeaderError():
+            return Reason.NO_LEADER
+        case OverloadedError():
+            return Reason.QUOTA_EXCEEDED
+        case EngineFailedError():
+            return Reason.UNAVAILABLE
+        case _:
+            return Reason.OUTCOME_UNKNOWN

@@ -19,6 +19,20 @@ from regions.core import inputs as to_agent
 from regions.core import readings as agent_readings
 
 
+class ReadingsMap:
+    """Readings of one agent as directors take them in; what all of them are sent is mapped once."""
+
+    def __init__(self) -> None:
+        self._said = agent_readings.Readings()
+        self._heard = observations.Readings()
+
+    def heard(self, readings: agent_readings.Readings) -> observations.Readings:
+        """Return what a director hears when the agent says ``readings``."""
+        if readings is not self._said:
+            self._said, self._heard = readings, _readings(readings)
+        return self._heard
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """The first message of an agent's stream."""
@@ -27,6 +41,7 @@ class Hello:
     agent_id: director_ids.AgentId
     boot_id: str
     service_ids: tuple[ServiceId, ...]
+    readings: ReadingsMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +101,7 @@ def report_heard(
         hello.agent_id,
         hello.boot_id,
         effect.counter,
-        None if effect.readings is None else _readings(effect.readings),
+        None if effect.readings is None else hello.readings.heard(effect.readings),
         heard_by,
         transit_ms_max=transit,
     )
@@ -128,6 +143,7 @@ def _readings(readings: agent_readings.Readings) -> observations.Readings:
                 director_token(each.token),
                 each.is_open,
                 None if each.demoted_through is None else director_token(each.demoted_through),
+                each.home,
             )
             for each in readings.gates
         ),

@@ -71,6 +71,7 @@ class LeaderLostDuringFailover(Story):
         self._home = home
         self.world.trace.note(f"region {home} is lost: {self.options.region_loss}")
         self._strike.is_armed = True
+        self.world.watch.disturbed()
         self._hit_region()
         director = self.cluster.director_in(home)
         if director is not None and self.options.takes_director:

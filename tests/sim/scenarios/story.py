@@ -1,9 +1,12 @@
 """What every scenario shares: it moves time, waits for the fleet, heals it, and sums up."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from director.core.commands import StageName
 from director.core.digest import digest
+from director.core.state import Run, State
 from tests.sim.cluster import Cluster
 from tests.sim.options import Options
 from tests.sim.scenarios.settled import missing
@@ -35,6 +38,43 @@ class Outcome:
     simulated_ms: int = 0
     events: int = 0
     digest: str = ""
+    failovers: int = 0
+    """Automatic ones that settled."""
+    switchovers: int = 0
+    """Planned moves, and those by hand, that settled."""
+    aborted: int = 0
+    coverage: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Per number of the catalogue and role, how often it really happened."""
+    strikes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Per stage of the run ("" without one) and fault, how often it struck then."""
+    rto_ms: tuple[int, ...] = ()
+    """From the first bad sign to the new routes, of each automatic failover that settled."""
+
+
+class RunLog:
+    """Counts the runs that ended, whoever tells of them first."""
+
+    def __init__(self) -> None:
+        self.ended: dict[str, Run] = {}
+        self.rto_ms: list[int] = []
+        self._seen: tuple[Run, ...] = ()
+
+    def applied(self, _: str, state: State) -> None:
+        """Look at a state that some replica came to."""
+        if state.runs is self._seen:
+            return
+        self._seen = state.runs
+        for run in state.runs:
+            if not run.is_active and run.run_id not in self.ended:
+                self.ended[run.run_id] = run
+                if run.automatic and run.measured_rto_ms is not None:
+                    self.rto_ms.append(run.measured_rto_ms)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Automatic ones that settled, others that settled, and those that were aborted."""
+        settled = [run for run in self.ended.values() if run.stage is StageName.SETTLED]
+        automatic = sum(run.automatic for run in settled)
+        return automatic, len(settled) - automatic, len(self.ended) - len(settled)
 
 
 class Story:
@@ -45,6 +85,12 @@ class Story:
         self.outcome = Outcome(options)
         self.options = options
         self.world = self.cluster.world
+        self.runs = RunLog()
+        self.world.watch.on_applied.append(self.runs.applied)
+
+    def run(self) -> Outcome:
+        """Play it. Raises AssertionError, from a checker or because the fleet did not settle."""
+        raise NotImplementedError
 
     def advance(self, ms: int) -> None:
         """Let true time pass."""
@@ -70,6 +116,8 @@ class Story:
         """End every fault: from here on the fleet must converge by itself."""
         self.world.trace.note("everything heals")
         self.cluster.heal()
+        self.world.watch.healed()
+        self.world.watch.calm()
 
     def finish(self, healed_ms: int) -> None:
         """Look whether it stays settled and all states are equal; fill in the outcome."""
@@ -80,6 +128,7 @@ class Story:
         lacking = missing(self.cluster)
         if lacking.startswith(("routes", "gates", "nobody")):
             raise NotSettledError(f"settled, and then: {lacking}")
+        world.watch.finish()
         digests: dict[int, str] = {}
         for replica in self.cluster.replicas.values():
             state = replica.director.state
@@ -91,4 +140,7 @@ class Story:
         outcome.compared_states = world.watch.same_state.compared_count
         outcome.simulated_ms = world.now_ms
         outcome.events = world.schedule.event_count
+        outcome.coverage = Counter(dict(sorted(world.coverage.counts.items())))
+        outcome.failovers, outcome.switchovers, outcome.aborted = self.runs.counts()
+        outcome.rto_ms = tuple(self.runs.rto_ms)
         outcome.digest = world.trace.digest()

@@ -1,0 +1,119 @@
+"""The runner of the simulator: what it accepts, what it says of a failure, what it writes."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.sim.__main__ import arguments_from, main, replay_line
+from tests.sim.campaign_report import (
+    BEGIN,
+    END,
+    Summary,
+    block,
+    put_block,
+    read_summary,
+    write_summary,
+)
+from tests.sim.campaign_report import main as write_document
+from tests.sim.workers import Played
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seeds", "x"], "neither a count nor a range"),
+        (["--seeds", "9-3"], "names no seed"),
+        (["--seeds", "0"], "names no seed"),
+        (["--workers", "0"], "not a count of at least 1"),
+        (["--minutes", "-1"], "not a number of minutes above 0"),
+        (["--minutes", "nan"], "not a number of minutes above 0"),
+        (["--scenario", "nothing"], "invalid choice"),
+        (["--seeds", "1-2", "--failovers", "3"], "give one of them"),
+        (["--out", "/there/is/no/such/directory/sim.json"], "there is no directory"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_the_reason(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        arguments_from(words)
+
+    assert refused.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arguments_from(["--help"])
+
+    assert ended.value.code == 0
+    assert "python -m tests.sim --scenario campaign" in capsys.readouterr().out
+
+
+def test_a_failure_is_told_with_the_line_that_plays_it_again() -> None:
+    failed = Played(8127, "leader-lost", "seed=8127", "AssertionError: two owners", None)
+
+    assert "make sim SEEDS=8127-8127 SCENARIO=leader-lost" in replay_line(failed)
+
+
+def test_a_failed_world_makes_the_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = Played(4, "campaign", "seed=4", "AssertionError: two owners", None, ("4 ms  x",))
+    monkeypatch.setattr("tests.sim.workers.play", lambda *_: failed)
+
+    assert main(["--seeds", "4-4", "--workers", "1", "--verbose"]) == 1
+
+    said = capsys.readouterr().out
+    assert "seed 4 of campaign FAILED: AssertionError: two owners" in said
+    assert "  4 ms  x" in said
+    assert "0 worlds passed, 1 failed" in said
+
+
+def test_a_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
+    summary = Summary("campaign", world_count=3, failovers=7, took_s=1.5)
+    summary.coverage = Counter({(31, "active region"): 2})
+    summary.strikes = Counter({("promoting", "director killed"): 4})
+    summary.rto_ms = Counter({8_100: 6, 9_000: 1})
+    summary.failures = [("campaign", 4, "AssertionError: x")]
+
+    write_summary(summary, tmp_path / "sim.json")
+
+    assert read_summary(tmp_path / "sim.json") == summary
+
+
+def test_recovery_times_are_told_by_share() -> None:
+    summary = Summary("campaign", rto_ms=Counter({8_000: 98, 9_000: 1, 20_000: 1}))
+
+    assert summary.rto_at_ms(0.5) == 8_100
+    assert summary.rto_at_ms(0.99) == 9_100
+    assert summary.rto_at_ms(1.0) == 20_100
+
+
+def test_the_block_replaces_what_is_between_the_markers_only(tmp_path: Path) -> None:
+    document, source = tmp_path / "robustness.md", tmp_path / "sim.json"
+    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    write_summary(Summary("campaign", world_count=2, failovers=300), source)
+
+    assert write_document([str(source), str(document)]) == 0
+
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "0 violations in 300 failovers bound the true rate at 1.0e-02" in text
+
+
+def test_a_run_with_violations_claims_no_bound() -> None:
+    summary = Summary("campaign", failovers=300, failures=[("campaign", 4, "AssertionError: x")])
+
+    assert "bound the true rate" not in block(summary)
+    assert "1 violations" in block(summary)
+
+
+def test_a_document_without_markers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no"):
+        put_block("text", "block")
+    assert write_document([str(tmp_path / "none.json"), str(tmp_path / "none.md")]) == 2
+    assert write_document([]) == 2
