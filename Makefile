@@ -3,6 +3,8 @@ PYTHON ?= python3
 SEEDS ?= 50
 SCENARIO ?= campaign
 FAILOVERS ?= 100000
+# There are 63 splits, 64 graphs of three directors and 42 links between machines.
+STORY_SEEDS ?= 64
 SIM_SUMMARY ?= build/sim-campaign.json
 # A faster interpreter plays more worlds; it needs protobuf, click and structlog, and no more.
 SIM_PYTHON ?= $(BIN)/python
@@ -12,7 +14,7 @@ BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 READY := .venv/.ready
 
-.PHONY: demo dev test check fmt lint types imports protos verify-protos sim sim-long \
+.PHONY: demo dev test check fmt lint types imports protos verify-protos sim sim-long sim-stories \
 	sim-bugs sim-disk sim-graphs sim-false-alarms lock clean bench-failover bench-resolve bench-watch bench-agents bench-consensus \
 	bench-simulation
 
@@ -50,10 +52,14 @@ verify-protos: $(READY)   # generated code is up to date, and the protos keep th
 sim: $(READY)             # simulated worlds; SEEDS is a count or a range such as 1-1000
 	$(SIM) --seeds $(SEEDS) --scenario $(SCENARIO)
 
-sim-long: $(READY)        # the long campaign: every fault and stage must be hit, none may break it
+sim-long: sim-stories     # the long campaign: every fault and stage must be hit, none may break it
 	@mkdir -p $(dir $(SIM_SUMMARY))
 	$(SIM) --failovers $(FAILOVERS) --require-coverage --out $(SIM_SUMMARY)
 	$(BIN)/python -m tests.sim.campaign_report $(SIM_SUMMARY) docs/robustness.md
+
+sim-stories: $(READY)     # every story of the catalogue in all its variants, and a day without a quorum
+	$(SIM) --seeds $(STORY_SEEDS) --scenario stories --require-coverage
+	$(SIM) --seeds 1 --scenario quorum-lost-a-day --require-coverage
 
 sim-bugs: $(READY)        # put every known bug in; all must be noticed; writes the table in docs/simulation.md
 	$(BIN)/python -m tests.sim.bugs --write

@@ -21,7 +21,8 @@ class PredictedRto:
 
     Attributes:
         detect_ms: Fault to agreed verdict: a whole interval passes before the first probe fails,
-            each of ``fall_count`` probes runs into its deadline, with re-probes in between.
+            each of ``fall_count`` probes runs into its deadline, with re-probes in between. An
+            accusation also waits until its observer saw another region pass: one interval more.
         confirm_ms: One more round.
         fence_ms: What is left of the lease by then, at most.
         promote_publish_ms: See ``PROMOTE_AND_PUBLISH_MS``.
@@ -53,7 +54,8 @@ def predicted_rto(
         fenced: Whether a lease has to run out (active-passive).
     """
     round_ms = health.probe_timeout_ms + REPROBE_MS
-    detect_ms = health.every_ms + health.fall_count * round_ms - REPROBE_MS
+    fall_ms = health.fall_count * round_ms - REPROBE_MS
+    detect_ms = health.every_ms + max(fall_ms, health.every_ms)
     detect_ms = max(detect_ms, timing.suspect_ms)
     confirm_ms = (round_ms if fenced else 0) + hold_ms
     lease_left_ms = timing.lease_wait_ms - detect_ms - confirm_ms if fenced else 0

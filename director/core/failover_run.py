@@ -187,6 +187,8 @@ def _is_fresh_round(view: RunView, judgement: Judgement) -> bool:
             # of that has to get here.
             heard_ms = view.bench.court.log.last_heard_ms(view.run.source)
             rise_ms = view.service.health.rise_count * REPROBE_MS + heartbeat_ms
+            # However many probes are asked for: what is waited for longer is never confirmed.
+            rise_ms = min(rise_ms, _CONFIRM_DEADLINE_MS // 2)
             return heard_ms is not None and heard_ms > view.memory.since_ms + rise_ms
         case Cause.SILENT | Cause.NEVER_HEARD:
             # Silence moves nothing before the lease has run out (ADR 0003), however the run began.

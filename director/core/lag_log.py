@@ -25,8 +25,8 @@ class LagSample:
         lag_ms: What was measured.
         slack_ms: The most time that it was on its way here.
         is_direct: This replica heard it from the agent itself, so that ``slack_ms`` is measured.
-        gates: What the agent said of its gates in the same report. An agent forgets a sample when
-            it learns of another home, so the sample was measured against the one it names here.
+        gates: What the agent said of the gates of this service in the same report. An agent forgets
+            a sample when it learns of another home, so it was measured against the one named here.
     """
 
     at_ms: int

@@ -54,7 +54,7 @@ def start_generation(state: State, index: int, command: StartGeneration) -> tupl
         for group in state.groups
     )
     runs = tuple(
-        _ended(state, run, index)
+        _ended(state, run, index, command.stamp.wall_ms)
         if run.stage in _UNGRANTED or (run.is_active and run.group_id in owners)
         else run
         for run in state.runs
@@ -70,13 +70,14 @@ def start_generation(state: State, index: int, command: StartGeneration) -> tupl
     return state, GenerationStarted(index, command.generation, ahead, tuple(owners))
 
 
-def _ended(state: State, run: Run, index: int) -> Run:
+def _ended(state: State, run: Run, index: int, wall_ms: int) -> Run:
     return replace(
         run,
         stage=StageName.ABORTED,
         stage_at_ms=state.now_ms,
         index=index,
         cause=_CAUSE,
+        ended_wall_ms=wall_ms,
         notes=(*run.notes, "it was decided in an earlier generation"),
     )
 
@@ -86,7 +87,8 @@ def _taken_over(group: Group, shown: TokenShown, index: int, now_ms: int) -> Gro
         group,
         home=shown.home,
         serving=shown.home,
-        epoch=max(group.epoch, shown.token.epoch),
+        # Also above the epoch that plans for the home before were decided at (A9).
+        epoch=max(group.epoch + 1, shown.token.epoch),
         granted_index=index,
         granted_at_ms=now_ms,
     )

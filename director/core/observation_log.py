@@ -249,11 +249,15 @@ class ObservationLog:
                 return
             slack_ms += _RELAY_TRANSIT_MS
         view.early_lags = {}
+        gates: dict[str, list[GateReading]] = {}
+        for gate in readings.gates:
+            gates.setdefault(gate.group_id.rpartition("/")[0], []).append(gate)
         for service in readings.services:
             if service.lag_ms is None:
                 continue
             at_ms = now_ms - report.age_ms - service.lag_age_ms
-            sample = LagSample(at_ms, service.lag_ms, slack_ms, is_direct, readings.gates)
+            own = tuple(gates.get(service.service_id, ()))
+            sample = LagSample(at_ms, service.lag_ms, slack_ms, is_direct, own)
             pair = (service.service_id, view.region_id)
             if pair in self._known:
                 self._lag.take(pair, sample)

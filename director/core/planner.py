@@ -58,6 +58,7 @@ class Planner:
         self._office_at_ms = 0
         self._attention: set[Pair] = set()
         self._good_since_ms: dict[Pair, int] = {}
+        self._relapsed_at_ms: dict[Pair, int] = {}
         self._heard: dict[RegionId, bool] = {}
         self._memories: dict[RunId, Memory] = {}
         self._services: dict[ServiceId, ServiceSpec] = {}
@@ -70,6 +71,7 @@ class Planner:
         self._office_at_ms = now_ms
         self._topology = None
         self._good_since_ms = {}
+        self._relapsed_at_ms = {}
         self._memories = {}
         self._heard = {}
         self.held = {}
@@ -172,7 +174,7 @@ class Planner:
         office_ms = bench.now_ms - self._office_at_ms
         is_good = judgement.verdict in (Verdict.UP, Verdict.DEGRADED)
         if not is_good:
-            self._good_since_ms.pop(pair, None)
+            self._note_relapse(bench, pair, judgement, record)
         match judgement.verdict:
             case Verdict.DOWN:
                 # A new leader first hears everybody: silence means nothing before that.
@@ -194,6 +196,25 @@ class Planner:
                 if record is not None and record.verdict is Verdict.DOWN:
                     return bench.now_ms - since_ms >= timing.recover_ms
                 return record is None or record.verdict is not judgement.verdict
+
+    def _note_relapse(
+        self, bench: Bench, pair: Pair, judgement: Judgement, record: VerdictRecord | None
+    ) -> None:
+        """Date the trouble anew if the region was well for a while, too short to be called UP.
+
+        What its copies said meanwhile counts, or they would be as far behind as at the first
+        trouble for ever.
+        """
+        since_ms = self._good_since_ms.pop(pair, None)
+        if since_ms is None or record is None or record.verdict is not Verdict.DOWN:
+            return
+        if bench.now_ms - since_ms < bench.court.timing.staleness_bound_ms:
+            return
+        # Before this instant: from it on something is wrong.
+        began_ms = max(since_ms, bench.now_ms - max(1, judgement.bad_for_ms))
+        self._relapsed_at_ms[pair] = began_ms
+        for site in self._services[pair[0]].sites:
+            bench.court.log.keep_lag((pair[0], site.region_id), until_ms=began_ms)
 
     # -- ownership -------------------------------------------------------------------------------
 
@@ -251,9 +272,8 @@ class Planner:
         if record is not None and override is None:
             reason = self._lost_reason(bench, group, home, record)
             if reason:
-                return Trigger(
-                    RunKind.FAILOVER, reason, record.suspected_at_ms, record, automatic=True
-                )
+                suspected_at_ms = self._suspected_at_ms(bench, pair, record, stamp)
+                return Trigger(RunKind.FAILOVER, reason, suspected_at_ms, record, automatic=True)
         is_well = record is None or record.verdict in (Verdict.UP, Verdict.DEGRADED)
         if home in bench.state.drained_regions and (is_well or override is Override.FORCE_UP):
             return Trigger(
@@ -279,6 +299,15 @@ class Planner:
         if is_silent and self._has_lapsed(bench, group, home):
             return f"{home} is silent and its lease ran out"
         return ""
+
+    def _suspected_at_ms(
+        self, bench: Bench, pair: Pair, record: VerdictRecord, stamp: Stamp
+    ) -> int:
+        """When the present trouble began, in director time."""
+        relapsed_ms = self._relapsed_at_ms.get(pair)
+        if relapsed_ms is None:
+            return record.suspected_at_ms
+        return max(record.suspected_at_ms, stamp.at_ms - (bench.now_ms - relapsed_ms))
 
     def _idle_since_ms(self, bench: Bench, group: Group, stamp: Stamp) -> int:
         ended_ms = self._leases.stopped_at_ms(group.group_id, bench.state.token(group))

@@ -19,8 +19,12 @@ from director.routing.table import RegionId
 GENERATION_KEY = "generation"
 # An agent guards no more services than this. Of each region, so that none hides another's.
 _SHOWN_PER_REGION_MAX = 2_000
-# Far below what an entry of the log holds.
+# Far below what an entry of the log holds. Agents name groups and homes as they like.
 _SHOWN_MAX = 5_000
+_SHOWN_BYTES_MAX = 512 << 10
+_TOKEN_BYTES = 32
+# No group and no region has a longer name.
+_NAME_BYTES_MAX = 128
 # Agents find their directors within this. What one shows is proof; what all show tells who owned.
 _HEARD_WITHIN_MS = 5_000
 # A new generation stops the writes of all services for a moment. A region that shows ever higher
@@ -50,20 +54,25 @@ class TokensShown:
             token = gate.token if promised is None else max(gate.token, promised)
             if token <= self._granted_token(state, gate.group_id):
                 continue
+            if _name_bytes(gate.group_id, gate.home or "") > 2 * _NAME_BYTES_MAX:
+                continue
             home = gate.home if token == gate.token else None
             shown = TokenShown(gate.group_id, region_id, agent_id, token, home)
-            if token.generation > state.generation + GENERATION_JUMP_MAX:
+            if _is_absurd(token, self._granted_token(state, gate.group_id)):
                 self._absurd.setdefault(region_id, shown)
                 continue
             by_group = self._ahead.setdefault(region_id, {})
             known = by_group.get(gate.group_id)
             is_new = known is None and len(by_group) < _SHOWN_PER_REGION_MAX
-            if is_new or (known is not None and token > known.token):
+            if is_new or (known is not None and _says_more(shown, known)):
                 by_group[gate.group_id] = shown
 
     def holds_back(self, state: State, *, now_ms: int) -> bool:
         """Whether nobody may act on ``state``: it comes from the past."""
-        return state.generation_due > 0 or bool(self.ahead_of(state, now_ms=now_ms))
+        is_held = state.generation_due > 0 or bool(self.ahead_of(state, now_ms=now_ms))
+        if not is_held:
+            self._first_at_ms = None  # the next time the agents are waited for anew
+        return is_held
 
     def ahead_of(self, state: State, *, now_ms: int) -> tuple[TokenShown, ...]:
         """Return what proves that ``state`` comes from the past; empty while nothing does."""
@@ -103,7 +112,6 @@ class TokensShown:
         """
         shown = self.ahead_of(state, now_ms=now_ms)
         if not shown and not state.generation_due:
-            self._first_at_ms = None
             return None
         if self._first_at_ms is None:
             self._first_at_ms = now_ms
@@ -115,7 +123,7 @@ class TokensShown:
             default=0,
         )
         generation = max(max(state.generation, highest) + 1, state.generation_due)
-        return StartGeneration(stamp, generation, state.generation, shown[:_SHOWN_MAX])
+        return StartGeneration(stamp, generation, state.generation, _fitting(shown))
 
     def counted(self, shown: tuple[TokenShown, ...], *, now_ms: int) -> None:
         """A generation was started on the word of these."""
@@ -132,8 +140,8 @@ class TokensShown:
             self._told.add(region_id)
             message = (
                 f"agent {shown.agent_id} of {region_id} shows token {shown.token} for "
-                f"{shown.group_id}: more than {GENERATION_JUMP_MAX} generations ahead is not "
-                "believed"
+                f"{shown.group_id}: more than {GENERATION_JUMP_MAX} generations or epochs ahead is "
+                "not believed"
             )
             metadata = (("regionId", region_id), ("agentId", shown.agent_id))
             rejected = Rejected(
@@ -153,3 +161,32 @@ class TokensShown:
         if was is None or was[0] != by[0] or was[1] is not by[1] or was[2] is not by[2]:
             self._granted, self._granted_by = granted_tokens(state), by
         return self._granted.get(group_id, FencingToken(state.generation, 0))
+
+
+def _is_absurd(token: FencingToken, granted: FencingToken) -> bool:
+    return (
+        token.generation > granted.generation + GENERATION_JUMP_MAX
+        or token.epoch > granted.epoch + GENERATION_JUMP_MAX
+    )
+
+
+def _says_more(shown: TokenShown, known: TokenShown) -> bool:
+    """Whether it shows a higher token, or names the owner that another agent did not know."""
+    if shown.token == known.token:
+        return known.home is None and shown.home is not None
+    return shown.token > known.token
+
+
+def _name_bytes(*names: str) -> int:
+    return sum(len(name.encode()) for name in names)
+
+
+def _fitting(shown: tuple[TokenShown, ...]) -> tuple[TokenShown, ...]:
+    """Return as many as surely fit into one entry of the log, the first at least."""
+    left_bytes = _SHOWN_BYTES_MAX
+    for count, each in enumerate(shown[:_SHOWN_MAX]):
+        names = (each.group_id, each.region_id, each.agent_id, each.home or "")
+        left_bytes -= _TOKEN_BYTES + _name_bytes(*names)
+        if left_bytes < 0:
+            return shown[: max(1, count)]
+    return shown[:_SHOWN_MAX]

@@ -185,9 +185,14 @@ class Node:
         if self._state.is_leader:
             self._state.become_follower(self._state.term, None)
 
-    def drop_unsent(self) -> None:
-        """Forget the answers that wait for the disk, as if the network had lost them."""
+    def drop_unsent(self) -> tuple[int, ...]:
+        """Forget the answers that wait for the disk, as if the network had lost them.
+
+        Returns:
+            Contexts of reads that must be asked again: the disk does not keep them waiting.
+        """
         self._state.outbox_after_persist.clear()
+        return self._state.reads.take_lost()
 
     # What is asked of it.
 

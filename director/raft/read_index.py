@@ -157,10 +157,15 @@ class ReadQueue:
 
     def hand_out(self) -> tuple[tuple[ReadState, ...], tuple[int, ...]]:
         """What became of reads since the last call: those that may be served, those lost."""
-        states, lost = tuple(self.ready), tuple(self.lost)
+        states = tuple(self.ready)
         self.ready.clear()
+        return states, self.take_lost()
+
+    def take_lost(self) -> tuple[int, ...]:
+        """Return the contexts of the reads that were lost since they were last handed out."""
+        lost = tuple(self.lost)
         self.lost.clear()
-        return states, lost
+        return lost
 
 
 def refusal(replica_id: ReplicaId, to: ReplicaId, term: int, context: int) -> Message:

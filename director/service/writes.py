@@ -136,7 +136,9 @@ class Writes:
     def check_leads(self) -> None:
         """Raise unless this replica leads; the error says who does."""
         standing = self._standing()
-        if standing.failed:
+        # With a full disk alone this replica still knows who leads, and can say so.
+        leads_elsewhere = standing.leader_id not in (None, standing.member_id)
+        if standing.failed and not leads_elsewhere:
             raise EngineStoppedError(
                 standing.failed, standing.failed_reason, replicaId=standing.member_id
             )

@@ -128,9 +128,11 @@ class Agent:
         effects: list[Effect] = []
         for group_id in self._fence.group_ids():
             group = self._fence.latest(group_id)
-            service = self._guarded.get(group.service_id)
-            if service is not None:
-                effects += self._guard(group, service)
+            own = self._guarded.get(group.service_id)
+            if own is not None:
+                effects += self._guard(group, own)
+                # An answer of the process before may still name an earlier home.
+                self._lags.follow_anew(own.service_id, not_before_ms=now_ms + own.gate_answer_ms)
         self._pace(now_ms)
         return effects
 

@@ -39,6 +39,8 @@ class ProbePlan:
         self._keys_by_pair: dict[tuple[ServiceId, RegionId], tuple[ProbeKey, ...]] = {}
         # Never goes down, not even when a target is dropped and comes back.
         self._rounds_by_pair: dict[tuple[ServiceId, RegionId], int] = {}
+        # When a probe of any service there last passed; of the watched regions only.
+        self._passed_at_by_region: dict[RegionId, int | None] = {}
 
     def replace(
         self, targets: Iterable[ProbeTarget], *, now_ms: int, spread: bool
@@ -74,6 +76,9 @@ class ProbePlan:
         for key in watched:
             keys_by_pair.setdefault((key.service_id, key.region_id), []).append(key)
         self._keys_by_pair = {pair: tuple(keys) for pair, keys in keys_by_pair.items()}
+        self._passed_at_by_region = {
+            key.region_id: self._passed_at_by_region.get(key.region_id) for key in watched
+        }
         return fresh
 
     def hurry(self, key: ProbeKey, *, every_ms: int, now_ms: int) -> None:
@@ -115,6 +120,7 @@ class ProbePlan:
         watched.is_running = False
         if given.passed:
             watched.track = passed(before, rise_count=target.rise_count, now_ms=now_ms)
+            self._passed_at_by_region[given.key.region_id] = now_ms
         elif counts:
             watched.track = failed(
                 before,
@@ -156,18 +162,30 @@ class ProbePlan:
         return all(self._watched[key].track.failures > 0 for key in self._keys_by_pair[pair])
 
     def reading(self, pair: tuple[ServiceId, RegionId], *, now_ms: int) -> PeerReading:
-        """Return what to report of a service in a region."""
+        """Return what to report of a service in a region.
+
+        A failure counts only if another region passed since it began (C4): an observer that goes
+        blind sees one region fail before the next.
+        """
         tracks = [self._watched[key].track for key in self._keys_by_pair[pair]]
         passing = self.passing(pair)
         # It fails as a whole only since the last of its endpoints began to.
         since_ms = [each.failing_since_ms for each in tracks]
         failing_for_ms = 0
         if not passing and None not in since_ms:
-            failing_for_ms = now_ms - max(each for each in since_ms if each is not None)
+            began_at_ms = max(each for each in since_ms if each is not None)
+            failing_for_ms = now_ms - began_at_ms
+            if passing is False and not self._saw_another(pair[1], began_at_ms):
+                passing, failing_for_ms = None, 0
         ended_at_ms = [each.last_at_ms for each in tracks if each.last_at_ms is not None]
         age_ms = now_ms - max(ended_at_ms, default=now_ms)
         rounds = self._rounds_by_pair.get(pair, 0)
         return PeerReading(*pair, passing, rounds, failing_for_ms, age_ms)
+
+    def _saw_another(self, region_id: RegionId, since_ms: int) -> bool:
+        """Tell whether another region passed a probe since then; with one region, nobody can."""
+        others = [at_ms for each, at_ms in self._passed_at_by_region.items() if each != region_id]
+        return not others or any(at_ms is not None and at_ms > since_ms for at_ms in others)
 
     def wake_at_ms(self) -> int | None:
         """Return when the next probe is due, or None."""

@@ -15,6 +15,9 @@ SMOOTHING_DIVISOR = 4
 # for less, and each change of it is pushed to every watcher.
 CHANGE_DIVISOR = 10
 CHANGE_US_MIN = 500
+# Far beyond any way on earth. A connect that takes longer is the service's own doing, and a
+# deadline that grew with it would never find it failing.
+WAY_MS_MAX = 600
 
 
 class RoundTrips:
@@ -43,8 +46,11 @@ class RoundTrips:
             self._reported_us[region_id] = smoothed_us
 
     def way_ms(self, region_id: RegionId) -> int:
-        """Return the round trip to a region in whole ms, rounded up; 0 while it is not known."""
-        return -(-self._reported_us.get(region_id, 0) // 1_000)
+        """Return the round trip to a region in whole ms, rounded up; 0 while it is not known.
+
+        At most ``WAY_MS_MAX``.
+        """
+        return min(WAY_MS_MAX, -(-self._reported_us.get(region_id, 0) // 1_000))
 
     def readings(self) -> tuple[RoundTrip, ...]:
         """Return what to report, sorted by region."""

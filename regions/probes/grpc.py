@@ -4,6 +4,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from regions.probes.attempts import soonest
 from regions.probes.outcome import ProbeOutcome
 from regions.probes.tcp import connect, host_and_port
 
@@ -27,16 +28,31 @@ async def probe_grpc(address: str, service: str, *, timeout_ms: int) -> ProbeOut
     # from a health service that does not answer.
     _, writer, rtt_us = await connect(address)
     writer.transport.abort()
-    async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        try:
-            answer = await stub.Check(
-                health_pb2.HealthCheckRequest(service=service), timeout=timeout_ms / 1_000
-            )
-        except grpc.aio.AioRpcError as error:
-            return ProbeOutcome(passed=False, detail=error.code().name, rtt_us=rtt_us)
+    channel = await soonest(lambda: _ready_channel(address), _close)
+    try:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(service=service), timeout=timeout_ms / 1_000
+        )
+    except grpc.aio.AioRpcError as error:
+        return ProbeOutcome(passed=False, detail=error.code().name, rtt_us=rtt_us)
+    finally:
+        await _close(channel)
     serving = health_pb2.HealthCheckResponse.SERVING
     if answer.status == serving:
         return ProbeOutcome(passed=True, rtt_us=rtt_us)
     name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     return ProbeOutcome(passed=False, detail=name, rtt_us=rtt_us)
+
+
+async def _ready_channel(address: str) -> grpc.aio.Channel:
+    channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+    try:
+        await channel.channel_ready()
+    except BaseException:
+        await channel.close()
+        raise
+    return channel
+
+
+async def _close(channel: grpc.aio.Channel) -> None:
+    await channel.close()

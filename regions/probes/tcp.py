@@ -1,8 +1,10 @@
 """TCP probe: the endpoint accepts a connection. Also measures how long that takes."""
 
 import asyncio
+from typing import TypeAlias
 
 from director.runtime.clock import boot_ns
+from regions.probes.attempts import soonest
 from regions.probes.outcome import ProbeOutcome
 
 _PORT_MAX = 65_535
@@ -25,7 +27,10 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, int]:
+Connected: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter, int]
+
+
+async def connect(address: str) -> Connected:
     """Open a connection, and say how many microseconds that took.
 
     Raises:
@@ -33,9 +38,17 @@ async def connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWri
         ValueError: The address is not ``host:port``.
     """
     host, port = host_and_port(address)
+    return await soonest(lambda: _connect_once(host, port), _drop)
+
+
+async def _connect_once(host: str, port: int) -> Connected:
     began_ns = boot_ns()
     reader, writer = await asyncio.open_connection(host, port, limit=_STREAM_BYTES_MAX)
     return reader, writer, max(1, (boot_ns() - began_ns) // 1_000)
+
+
+async def _drop(connected: Connected) -> None:
+    connected[1].transport.abort()
 
 
 async def probe_tcp(address: str) -> ProbeOutcome:

@@ -38,6 +38,17 @@ def a_standby() -> World:
     return world
 
 
+# -- homes ----------------------------------------------------------------------------------------
+
+
+def test_after_a_restart_nothing_is_measured_while_an_earlier_answer_of_the_gate_may_hold() -> None:
+    world = a_world(a_service(lag_every_ms=500), tokens=kept(2, NORTH))
+    began_ms = world.now_ms
+    world.run(2_000)
+
+    assert measured(world, began_ms)[0] >= GATE_ANSWER_MS
+
+
 # -- pulses ----------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from regions.core.readings import (
     RoundTrip,
     ServiceReading,
 )
-from regions.core.round_trips import RoundTrips
+from regions.core.round_trips import WAY_MS_MAX, RoundTrips
 from tests.agent.builders import (
     CHAT,
     D0,
@@ -220,6 +220,22 @@ def test_an_agent_that_sees_all_other_regions_fail_accuses_none() -> None:
     assert (peer(world, NORTH).passing, peer(world, EAST).passing) == (False, True)
 
 
+def test_an_accusation_waits_until_another_region_was_seen_to_pass_since_it_began() -> None:
+    world = a_world()
+    world.connect(D0)
+    plan(world, a_target(NORTH), a_target(EAST, every_ms=10_000))
+    world.run(10_100)  # EAST is looked at again in ten seconds
+
+    world.failing.update({NORTH, EAST})  # it is the observer that went blind
+    world.run(4_000)
+
+    assert (peer(world, NORTH).passing, peer(world, NORTH).failing_for_ms) == (None, 0)
+    assert peer(world, EAST).passing is True
+    world.failing.discard(EAST)
+    world.run(10_000)
+    assert (peer(world, NORTH).passing, peer(world, EAST).passing) == (False, True)
+
+
 def test_the_only_witness_of_the_only_other_region_is_heard() -> None:
     world = a_world()
     world.connect(D0)
@@ -345,3 +361,11 @@ def test_the_way_to_a_far_region_is_added_to_the_deadline_of_its_probes() -> Non
     assert first[HERE] == 500
     assert 700 <= first[NORTH] <= 840
     assert 900 <= first[EAST] <= 1_180
+
+
+def test_a_service_that_takes_ever_longer_to_connect_does_not_move_its_deadline_with_it() -> None:
+    trips = RoundTrips()
+    for rtt_us in range(100_000, 60_000_000, 100_000):
+        trips.measured(RegionId(EAST), rtt_us)
+
+    assert trips.way_ms(RegionId(EAST)) == WAY_MS_MAX == 600

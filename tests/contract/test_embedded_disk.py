@@ -45,6 +45,7 @@ class Around:
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.applied: list[Entry] = []
+        self.lost_reads: list[int] = []
         self.room: list[DiskFullError | None] = []
 
     def submit(self, job: Callable[[], None], done: Callable[[BaseException | None], None]) -> None:
@@ -61,7 +62,7 @@ class Around:
         self.applied.extend(committed)
 
     def answer_reads(self, confirmed: tuple[ReadState, ...], lost: tuple[int, ...]) -> None:
-        """Nobody reads here."""
+        self.lost_reads.extend(lost)
 
     def settled(self) -> None:
         """Nobody looks."""
@@ -128,6 +129,20 @@ def test_a_follower_without_room_answers_nothing_and_piles_nothing_up() -> None:
     assert around.sent[-1].kind is MessageKind.APPEND_REPLY
     assert around.sent[-1].index == 1
     assert log.last_index() == 1
+
+
+def test_whoever_waits_for_a_read_is_told_that_it_is_lost_while_the_disk_is_full() -> None:
+    node, log, around, driver = a_driver(A, B, C)
+    entry = Entry(1, 1, EntryKind.NORMAL, b"x")
+    log.is_full = True
+    driver.step([Message(MessageKind.APPEND, B, A, 1, entries=(entry,))])
+
+    driver.given(lambda: node.forward_read(7))
+    for _ in range(100):
+        driver.step([Message(MessageKind.HEARTBEAT, B, A, 1)])
+        driver.tick(1)
+
+    assert around.lost_reads == [7]
 
 
 def test_a_commit_index_that_finds_no_room_is_no_reason_to_stop() -> None:

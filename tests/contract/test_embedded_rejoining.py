@@ -154,3 +154,38 @@ def test_a_stream_from_before_a_member_was_added_again_is_not_listened_to(tmp_pa
         return [message.index for message in shell.taken]
 
     assert asyncio.run(story()) == [7, 8]
+
+
+def test_who_was_added_again_while_its_stream_was_greeted_has_to_come_again(tmp_path: Path) -> None:
+    async def story() -> list[int]:
+        roster = Roster(KeptFile(tmp_path / "peers"), {})
+        transport, shell = a_transport(roster, {"d0", "d1"})
+
+        class Slow(Context):
+            async def send_initial_metadata(self, metadata: object) -> None:
+                roster.note_replicated({"d1": "there:1"}, {"d1": 40})
+
+        async def stream() -> AsyncIterator[peer_pb2.ExchangeRequest]:
+            yield a_batch("first", 7)
+            yield a_batch("first", 8)
+
+        await transport._exchange(stream(), cast("Any", Slow()))
+        return [message.index for message in shell.taken]
+
+    assert asyncio.run(story()) == []
+
+
+def test_an_incarnation_that_could_not_be_written_down_is_not_believed_the_next_time_either(
+    tmp_path: Path,
+) -> None:
+    class Full(KeptFile):
+        def write(self, payload: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    async def story() -> None:
+        transport, _ = a_transport(Roster(Full(tmp_path / "peers"), {}), {"d0", "d1"})
+        vet = transport._vet_answering("d1")
+        for _ in range(2):
+            assert "No space left" in await vet(Hello(FLEET, "d1", "first", ""))
+
+    asyncio.run(story())

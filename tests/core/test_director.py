@@ -555,3 +555,27 @@ def test_a_replica_report_is_looked_at_at_once() -> None:
     world.give(D1, ReplicaReported(report))
 
     assert world.chief.director._log.replicas[D1].report.pushed_index == 5
+
+
+def test_a_home_that_is_lost_again_soon_after_it_came_back_is_replaced() -> None:
+    world = World(a_topology())
+    world.lag = {(CHAT, AP): None, (CHAT, US): None}
+    world.start_telling()
+    world.run_until(10_000)
+    world.cut(EU)
+    world.run_for(15_000)
+    assert world.runs() == (), "nobody knows how far the copies are behind"
+    world.heal(EU)
+    world.lag = {}
+    world.run_for(2_200)
+    state = world.chief.director.state
+    assert state.verdicts[CHAT, EU].verdict is Verdict.DOWN, "it was well for too short a time"
+
+    world.cut(EU)
+    world.run_for(15_000)
+
+    (run,) = world.runs()
+    assert (run.source, run.automatic, run.stage) == (EU, True, StageName.SETTLED)
+    # What the home may have written since the copies were measured, until its lease ended.
+    assert run.loss_bound_ms is not None
+    assert 4_000 < run.loss_bound_ms < 6_000

@@ -164,6 +164,21 @@ def test_a_service_that_failed_by_its_own_agent_is_confirmed_once_it_could_have_
         assert scene.outcome(NOW_MS + offset_ms) == expected
 
 
+def test_a_service_of_which_many_passes_are_asked_is_confirmed_before_the_run_gives_up() -> None:
+    scene = Stage(StageName.CONFIRMING)
+    health = replace(scene.service.health, rise_count=1_000)
+    scene.service = replace(scene.service, health=health)
+    outcomes = []
+
+    for offset_ms in range(0, 10_001, 500):
+        scene.beat(NOW_MS + offset_ms, but=(EU,))
+        scene.watch.hear(EU, says(a_service_reading(False)), at_ms=NOW_MS + offset_ms)
+        outcomes.append(scene.outcome(NOW_MS + offset_ms))
+
+    ended = next(each for each in outcomes if each != "wait")
+    assert ended == StageName.FENCING
+
+
 def test_a_round_that_passed_confirms_nothing_although_the_peer_still_says_failing() -> None:
     scene = accused()
     scene.beat(NOW_MS + 200, but=(US, AP))

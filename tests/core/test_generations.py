@@ -1,10 +1,12 @@
 """A state restored from the past: agents remember what it forgot; a generation starts (A2)."""
 
+import random
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
+from director.consensus.port import PAYLOAD_BYTES_MAX
 from director.core.commands import (
     AdvanceRun,
     ApplyManifest,
@@ -48,6 +50,7 @@ from director.core.timing import DEFAULT_TIMING
 from director.core.tokens_shown import TokensShown
 from director.routing.table import RegionId
 from director.service.codec import decode_command, encode_command
+from tests.core import builders
 from tests.core.builders import (
     AP,
     CHAT,
@@ -204,9 +207,10 @@ def test_a_run_that_had_granted_nothing_ends_because_its_ground_lies_in_the_past
 ) -> None:
     ledger = advanced_to(stage)
 
-    ledger.must(a_start(shown(7)))
+    ledger.must(replace(a_start(shown(7)), stamp=replace(a_stamp(), wall_ms=77)))
 
     assert (ledger.run().stage, ledger.run().cause) == (StageName.ABORTED, "STATE_RESTORED")
+    assert ledger.run().ended_wall_ms == 77
     assert (ledger.group().home, ledger.token()) == (EU, FencingToken(2, 1))
 
 
@@ -248,6 +252,19 @@ def test_the_owner_that_two_regions_name_under_the_highest_token_goes_on_owning(
     )
 
     assert found == (US, US, FencingToken(2, 4))
+
+
+def test_another_home_gets_another_epoch_although_a_later_generation_showed_a_lower_one() -> None:
+    """A plan that was decided for the home before compares epochs (A9)."""
+    ledger = an_owned_ledger()
+    stale = builders.a_start(US, epoch=ledger.group().epoch)
+
+    ledger.must(
+        a_start(*(shown(1, generation=2, region=each, home=AP) for each in (US, SA)), generation=3)
+    )
+
+    assert (ledger.group().home, ledger.token()) == (AP, FencingToken(3, 2))
+    assert ledger.rejection(stale) is Reason.STALE_EPOCH
 
 
 def test_a_region_that_says_of_itself_alone_that_it_owns_gets_nothing() -> None:
@@ -342,6 +359,69 @@ def test_a_token_from_far_beyond_is_refused_and_said_once() -> None:
     assert tokens.ahead_of(ledger.state, now_ms=0) == ()
     assert [type(each.event) for each in news] == [Rejected]
     assert tokens.news(applied_index=9) == []
+
+
+def test_an_epoch_from_far_beyond_is_refused_too_for_the_log_could_not_hold_it() -> None:
+    tokens, ledger = TokensShown(), an_owned_ledger()
+
+    tokens.take(ledger.state, EU, AGENT, (a_gate(2**63),))
+
+    assert tokens.ahead_of(ledger.state, now_ms=0) == ()
+    assert [type(each.event) for each in tokens.news(applied_index=9)] == [Rejected]
+
+
+def test_however_much_agents_show_and_however_they_name_it_the_command_fits_into_an_entry() -> None:
+    tokens, ledger = TokensShown(), an_owned_ledger()
+    rng = random.Random(1)
+    for region in REGIONS:
+        invented = tuple(
+            GateReading(
+                GroupId(f"{rng.getrandbits(400):0100x}/{number:05}"),
+                FencingToken(1, 1),
+                is_open=False,
+                home=RegionId(f"{rng.getrandbits(400):0100x}"),
+            )
+            for number in range(2_000)
+        )
+        endless = GateReading(GroupId("x" * 2_000_000), FencingToken(1, 1), is_open=False)
+        tokens.take(ledger.state, region, AgentId("a" * 200), (endless, *invented))
+
+    remedy = remedy_of(tokens, ledger)
+
+    assert remedy is not None
+    assert len(remedy.shown) > 1_000
+    assert len(encode_command(remedy)) < PAYLOAD_BYTES_MAX
+    ledger.must(remedy)
+    assert not tokens.holds_back(ledger.state, now_ms=0)
+
+
+def test_the_owner_that_one_agent_of_a_region_did_not_know_is_taken_from_another() -> None:
+    tokens, ledger = TokensShown(), an_owned_ledger()
+    knowing = replace(a_gate(7), home=US)
+
+    tokens.take(ledger.state, AP, AgentId("old"), (a_gate(7),))
+    tokens.take(ledger.state, AP, AGENT, (knowing,))
+
+    assert tokens.ahead_of(ledger.state, now_ms=0) == (shown(7, region=AP, home=US),)
+
+
+def test_each_time_anew_missing_agents_are_waited_for() -> None:
+    tokens, ledger = TokensShown(), an_owned_ledger()
+    tokens.take(ledger.state, US, AGENT, (a_gate(9),))
+    assert not is_remedied(tokens, ledger, now_ms=0)
+    assert is_remedied(tokens, ledger, now_ms=5_000)
+    ledger.must(a_start(shown(9)))
+    assert not tokens.holds_back(ledger.state, now_ms=5_000)
+
+    tokens.take(ledger.state, AP, AGENT, (a_gate(9, generation=2),))
+
+    assert tokens.holds_back(ledger.state, now_ms=100_000)
+    assert not is_remedied(tokens, ledger, now_ms=100_000)
+    assert is_remedied(tokens, ledger, now_ms=105_000)
+
+
+def is_remedied(tokens: TokensShown, ledger: Ledger, *, now_ms: int) -> bool:
+    return tokens.remedy(ledger.state, a_stamp(), is_complete=False, now_ms=now_ms) is not None
 
 
 def test_a_region_that_shows_ever_higher_tokens_counts_once_a_minute() -> None:

@@ -235,6 +235,12 @@ def test_the_predicted_recovery_is_the_sum_of_its_phases() -> None:
     assert unfenced == PredictedRto(2_500, 0, 0, 700)
 
 
+def test_with_a_long_interval_an_accusation_waits_for_another_region_to_pass() -> None:
+    rare = HealthSpec(every_ms=10_000)
+
+    assert predicted_rto(DEFAULT_TIMING, rare, hold_ms=0, fenced=True).detect_ms == 20_000
+
+
 def test_a_long_hold_uses_up_what_is_left_of_the_lease() -> None:
     held = predicted_rto(DEFAULT_TIMING, HealthSpec(), hold_ms=5_000, fenced=True)
 

@@ -163,6 +163,15 @@ def test_who_asks_a_follower_learns_who_leads(
     assert desk.asked == []
 
 
+def test_a_replica_whose_disk_is_full_still_names_the_leader_elsewhere() -> None:
+    full = standing(leader_id="d1", failed="no room", failed_reason="DISK_FULL")
+
+    with pytest.raises(NotLeaderError) as caught:
+        outcome(Desk(full))
+
+    assert caught.value.metadata["leaderId"] == "d1"
+
+
 @pytest.mark.parametrize(
     ("failed_reason", "reason"),
     [

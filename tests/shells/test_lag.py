@@ -38,6 +38,8 @@ class Standby:
                         token=group.token,
                         home_region_id=group.home_region_id,
                     )
+                case _:
+                    pass  # the rest does not matter here
 
     async def report(self, *, lag_ms: int | None = 70, echo: int | None = None) -> None:
         Standby.counter += 1

@@ -154,6 +154,16 @@ def test_the_copy_stays_as_it_is_and_nothing_is_left_beside_the_new_directory(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "new"]
 
 
+@pytest.mark.parametrize("name", ["new.copy", "new.partial"])
+def test_a_copy_is_kept_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    a_copy(tmp_path / name)
+    before = digest_of(tmp_path / name)
+
+    restore(tmp_path / name, tmp_path / "new", "d0")
+
+    assert digest_of(tmp_path / name) == before
+
+
 def test_a_copy_restored_twice_needs_a_generation_of_its_own_each_time(tmp_path: Path) -> None:
     a_copy(tmp_path / "copy")
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import click
 
 from tests.sim.campaign_report import Summary, uncovered, write_summary
-from tests.sim.scenarios.registry import SCENARIOS
-from tests.sim.workers import Job, Played, play_all
+from tests.sim.round_trips import SHARED
+from tests.sim.scenarios.registry import GROUPS, SCENARIOS, names_of
+from tests.sim.workers import Job, Played, WorkerEndedError, play_all
 
 _EXAMPLE = """example:
   python -m tests.sim --scenario campaign --failovers 100000 --require-coverage --out sim.json
@@ -65,10 +66,10 @@ def arguments_from(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=seeds_from, help="a count, or first-last (50)")
     parser.add_argument(
         "--scenario",
-        choices=[*SCENARIOS, "all"],
+        choices=[*SCENARIOS, *GROUPS],
         default="campaign",
         metavar="NAME",
-        help=f"all, or one of {', '.join(SCENARIOS)} (campaign)",
+        help=f"{', '.join(GROUPS)}, or one of {', '.join(SCENARIOS)} (campaign)",
     )
     parser.add_argument(
         "--workers", type=_positive, default=os.cpu_count() or 1, help="processes (one per core)"
@@ -97,7 +98,7 @@ def main(words: list[str]) -> int:
     arguments = arguments_from(words)
     summary = Summary(arguments.scenario)
     progress = _Progress(summary, arguments)
-    is_cut_short = False
+    is_cut_short = is_broken = False
     results = play_all(_jobs(arguments), arguments.workers)
     try:
         for played in results:
@@ -111,6 +112,9 @@ def main(words: list[str]) -> int:
                 break
     except KeyboardInterrupt:
         is_cut_short = True
+    except WorkerEndedError as error:
+        is_broken = True
+        progress.say(f"{error}; the figures are what was reached")
     finally:
         results.close()  # type: ignore[attr-defined]
     summary.took_s = progress.took_s()
@@ -125,11 +129,11 @@ def main(words: list[str]) -> int:
     missing = uncovered(summary) if arguments.require_coverage else []
     for each in missing:
         click.echo(f"never hit: {each}")
-    return 1 if summary.failures or missing else 0
+    return 1 if summary.failures or missing or is_broken else 0
 
 
 def _jobs(arguments: argparse.Namespace) -> Iterator[Job]:
-    names = list(SCENARIOS) if arguments.scenario == "all" else [arguments.scenario]
+    names = names_of(arguments.scenario)
     goes_on = arguments.failovers is not None or arguments.minutes is not None
     seeds = arguments.seeds or (count() if goes_on else range(50))
     end_s = time.perf_counter() + 60 * (arguments.minutes or 1e6)
@@ -175,8 +179,7 @@ class _Progress:
             share = summary.failovers / arguments.failovers
             of_what = f" of {arguments.failovers}"
         elif arguments.seeds is not None or arguments.minutes is None:
-            names = len(SCENARIOS) if arguments.scenario == "all" else 1
-            total = len(arguments.seeds or range(50)) * names
+            total = len(arguments.seeds or range(50)) * len(names_of(arguments.scenario))
             share = summary.world_count / total
         if arguments.minutes is not None:
             share = max(share, took_s / 60 / arguments.minutes)
@@ -208,17 +211,24 @@ class _Progress:
 
 
 def replay_line(played: Played) -> str:
-    """The one line that plays this world again."""
+    """The one line that plays this world again, with what else that takes."""
     line = f"make sim SEEDS={played.seed}-{played.seed} SCENARIO={played.scenario}"
-    commit = _commit()
-    return f"git checkout {commit} && {line}" if commit else line
+    commit = _git("rev-parse", "--short", "HEAD")
+    needed = []
+    if commit and _git("status", "--porcelain", "--untracked-files=no"):
+        needed.append(f"what was changed since {commit} and is not committed")
+    elif commit:
+        line = f"git checkout {commit} && {line}"
+    if "is_measured=True" in played.options and SHARED.is_file():
+        needed.append("the round trips in ../shared/data/rtt")
+    return f"{line}  # with {' and '.join(needed)}" if needed else line
 
 
-def _commit() -> str:
-    """Where this checkout stands; "" if it is none."""
+def _git(*words: str) -> str:
+    """What git says of this checkout; "" if there is none."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
+            ["git", *words],
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

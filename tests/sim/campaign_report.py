@@ -13,11 +13,16 @@ from typing import Any
 import click
 
 from tests.sim.catalogue import FAULTS
+from tests.sim.faults.processes import KillDirector, LoseRegion
 from tests.sim.scenarios.campaign import ALL_STAGES, KINDS
+from tests.sim.scenarios.registry import FAULTS_OF, names_of
 from tests.sim.workers import Played
 
 BEGIN, END = "<!-- campaign:begin -->", "<!-- campaign:end -->"
 NO_RUN = "no run"
+# Drawn for whole worlds, found in what logs come to, or counted for all faults together.
+_BY_OPTIONS = {11, 15, 21, 24, 35}
+_IN_EVERY_STAGE = (KillDirector.name, LoseRegion.name)
 
 
 @dataclass(slots=True)
@@ -138,12 +143,29 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def uncovered(summary: Summary) -> list[str]:
-    """Name each fault that a campaign can play, and each stage, that was never hit."""
-    numbers = {number for kind in KINDS for number in kind.numbers} | {11, 15, 35}
+    """Name each fault that the scenario can play, and each stage, that was never hit.
+
+    A campaign is to hit every stage of a run, and with what a run needs most. Stories are to play
+    whatever they are about: all of them together the whole catalogue.
+    """
+    names = names_of(summary.scenario)
+    numbers = {number for name in names for number in FAULTS_OF.get(name, ())}
+    if "campaign" in names:
+        numbers |= {number for kind in KINDS for number in kind.numbers} | _BY_OPTIONS
     hit = {number for number, _ in summary.coverage}
     missing = [f"fault {each} ({FAULTS[each]})" for each in sorted(numbers - hit)]
+    return missing + (_uncovered_strikes(summary) if "campaign" in names else [])
+
+
+def _uncovered_strikes(summary: Summary) -> list[str]:
     struck = {name for _, name in summary.strikes}
-    missing += [f"the fault {kind.name!r}" for kind in KINDS if kind.name not in struck]
+    missing = [f"the fault {kind.name!r}" for kind in KINDS if kind.name not in struck]
+    missing += [
+        f"{name!r} while the run is {stage}"
+        for stage in ALL_STAGES
+        for name in _IN_EVERY_STAGE
+        if (stage, name) not in summary.strikes
+    ]
     stages = {stage for stage, _ in summary.strikes}
     return missing + [
         f"a second failure while the run is {stage}" for stage in ALL_STAGES if stage not in stages

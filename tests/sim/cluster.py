@@ -62,6 +62,7 @@ def network_options(options: Options) -> NetworkOptions:
         duplicated=options.duplicated,
         reordered=options.reordered,
         jitter_share=options.jitter_share,
+        tcp_timers=options.tcp_timers,
     )
 
 
@@ -78,29 +79,48 @@ def topology(options: Options) -> Topology:
     policy = Policy(PolicyId("tier0"), min_interval_ms=options.cooldown_ms)
     first = ServicePlan(SERVICE, True, options.first_home, options.rpo_ms)
     regions = tuple(
-        RegionSpec(RegionId(name), Location(10.0 * number, 10.0), "EU", f"{name}-domain")
+        RegionSpec(RegionId(name), _place(number), "EU", f"{name}-domain")
         for number, name in enumerate(options.regions)
     )
+    plans = sorted((first, *options.services), key=lambda each: each.service_id)
+    order_by_id = {
+        plan.service_id: _order(plan, options, rng) for plan in plans if not plan.follows_first
+    }
     services = tuple(
-        _service(plan, options, policy, rng)
-        for plan in sorted((first, *options.services), key=lambda each: each.service_id)
+        _service(
+            plan,
+            order_by_id[SERVICE if plan.follows_first else plan.service_id],
+            options.regions,
+            policy,
+        )
+        for plan in plans
     )
     return Topology("sim", regions, (), services, (policy,))
 
 
-def _service(
-    plan: ServicePlan, options: Options, policy: Policy, rng: random.Random
-) -> ServiceSpec:
+def _place(number: int) -> Location:
+    return Location(10.0 * (number % 9), 10.0 + 10.0 * (number // 9))
+
+
+def _order(plan: ServicePlan, options: Options, rng: random.Random) -> list[str]:
+    """The regions as the service prefers them."""
     others = [each for each in options.regions if each != plan.first_home]
     rng.shuffle(others)
-    priorities = {name: number for number, name in enumerate((plan.first_home, *others))}
+    return [plan.first_home, *others]
+
+
+def _service(
+    plan: ServicePlan, order: list[str], regions: tuple[str, ...], policy: Policy
+) -> ServiceSpec:
+    preferred = order[: plan.site_count or None]
     sites = tuple(
         SiteSpec(
             RegionId(name),
-            priority=priorities[name] if plan.is_active_passive else 0,
+            priority=order.index(name) if plan.is_active_passive else 0,
             endpoints=(Endpoint(f"{plan.service_id}.{name}:443"),),
         )
-        for name in options.regions
+        for name in regions
+        if name in preferred
     )
     mode = ServiceMode.ACTIVE_PASSIVE if plan.is_active_passive else ServiceMode.ACTIVE_ACTIVE
     rpo_ms = plan.rpo_ms if plan.is_active_passive else None
@@ -150,18 +170,22 @@ class Cluster:
         for replica in self.replicas.values():
             replica.peers = self.replicas
             replica.raft.peers = {each: peer.raft for each, peer in self.replicas.items()}
-        hosted = tuple(
-            Hosted(ServiceId(each.service_id), is_guarded=each.is_active_passive)
-            for each in options.services
-        )
         self.regions = {
-            name: Region(
-                self.world, name, self.clocks[name], self.replicas, (Hosted(SERVICE), *hosted)
-            )
+            name: Region(self.world, name, self.clocks[name], self.replicas, self._hosted(name))
             for name in options.regions
         }
         for region in self.regions.values():
             region.regions = region.service.regions = self.regions
+
+    def _hosted(self, region_id: str) -> tuple[Hosted, ...]:
+        """The first service, and those beside it that have a site there."""
+        drawn = {each.service_id: each for each in topology(self.options).services}
+        beside = (
+            Hosted(ServiceId(each.service_id), is_guarded=each.is_active_passive)
+            for each in self.options.services
+            if drawn[ServiceId(each.service_id)].site(RegionId(region_id)) is not None
+        )
+        return (Hosted(SERVICE), *beside)
 
     def _clocks(self) -> dict[str, NodeClock]:
         rng = random.Random(f"clocks {self.options.seed}")
@@ -211,6 +235,14 @@ class Cluster:
         """Who owns a service, by the newest state anywhere."""
         groups = self.newest().director.state.groups
         return next((each.home for each in groups if each.service_id == service_id), None)
+
+    def busiest_home(self) -> str | None:
+        """Who owns most services, by the newest state anywhere; of equals, the first one's."""
+        homes = [each.home for each in self.newest().director.state.groups if each.home is not None]
+        first = self.home()
+        return max(
+            sorted(set(homes)), key=lambda each: (homes.count(each), each == first), default=None
+        )
 
     def active_run(self, service_id: str = SERVICE) -> Run | None:
         """A service's run under way, by the newest state anywhere."""

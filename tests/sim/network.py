@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from regions.probes.attempts import CONNECT_AGAIN_MS, CONNECTS_MAX
+from tests.sim.calls import Call, ProbeCall, Probed
 from tests.sim.catalogue import Coverage
 from tests.sim.process import Process
 from tests.sim.schedule import Schedule
@@ -19,6 +21,19 @@ from tests.sim.ways import ALL_PLANES, Late, NetworkOptions, Pair, Plane, Way
 
 _RETRANSMIT_MS = 200
 _RETRANSMIT_MS_MAX = 3_200
+# The fifth time a packet is sent it arrives.
+_AGAIN_MAX = 4
+# After how long the next message follows on the same stream. Its acknowledgement shows that one
+# before is missing (RFC 8985): that takes a round trip and a quarter, and needs no timer.
+_FOLLOWED_AFTER_MS = {
+    Plane.RAFT: 200,
+    Plane.RELAY: 500,
+    Plane.AGENTS: 500,
+    Plane.SERVICE: 1_000,
+}
+# What the first packet of a connection waits for its answer (RFC 6298, 2.1).
+_SYN_MS = 1_000
+_SYN_MS_MAX = 8_000
 _GREET_AGAIN_MS = 1_000
 # A repeated message comes soon after the first, or, one in ten, so late that it is history.
 _REPEATED_MS = 300
@@ -157,109 +172,6 @@ class Connection:
         end.process.post(end.on_broken, end.incarnation)
 
 
-class _Call:
-    """One call under way. Its time limit is an event only once it may matter."""
-
-    __slots__ = (
-        "_back",
-        "_callee",
-        "_caller",
-        "_due_ms",
-        "_handle",
-        "_incarnation",
-        "_is_done",
-        "_is_limited",
-        "_network",
-        "_on_reply",
-        "_out",
-        "_value",
-    )
-
-    def __init__(
-        self,
-        network: "Network",
-        ways: tuple[Way, Way],
-        ends: tuple[Process, Process],
-        handle: Callable[[], Any],
-        on_reply: Callable[[Any], None],
-        within_ms: int,
-    ) -> None:
-        self._network = network
-        self._out, self._back = ways
-        self._caller, self._callee = ends
-        self._incarnation = self._caller.incarnation
-        self._handle = handle
-        self._on_reply = on_reply
-        # In true time: the limit is the caller's, by its own clock.
-        within_true_ms = self._caller.clock.true_delay_ms(within_ms)
-        self._due_ms = network.schedule.now_ms + within_true_ms
-        self._is_done = self._is_limited = False
-        self._value: Any = None
-
-    def begin(self) -> None:
-        callee = self._callee
-        if self._out.is_local and callee.running == callee.incarnation:
-            # What takes no time needs no event of its own.
-            self._serve()
-            return
-        network = self._network
-        network.schedule.after(network.draw_ms(self._out), self._arrive)
-
-    def _arrive(self) -> None:
-        callee = self._callee
-        if self._out.is_cut:
-            self._limit()
-        elif callee.running == callee.incarnation:
-            self._serve()
-        elif callee.is_up:
-            self._limit()
-            callee.post(self._serve, callee.incarnation)
-        else:
-            self._answer(None, 0)
-
-    def _serve(self) -> None:
-        value = self._handle()
-        if isinstance(value, Late):
-            self._answer(value.value, value.after_ms)
-        else:
-            self._answer(value, 0)
-
-    def _answer(self, value: object, after_ms: int) -> None:
-        network = self._network
-        self._value = value
-        delay_ms = after_ms + network.draw_ms(self._back)
-        if network.schedule.now_ms + delay_ms >= self._due_ms:
-            self._limit()
-        network.schedule.after(delay_ms, self._return)
-
-    def _return(self) -> None:
-        caller = self._caller
-        if self._back.is_cut:
-            self._limit()
-        elif caller.running == self._incarnation:
-            self._reply()
-        else:
-            caller.post(self._reply, self._incarnation)
-
-    def _reply(self) -> None:
-        if not self._is_done:
-            self._is_done = True
-            self._on_reply(self._value)
-
-    def _limit(self) -> None:
-        """The answer may be late, or never come."""
-        if not self._is_limited:
-            self._is_limited = True
-            schedule = self._network.schedule
-            left_ms = max(0, self._due_ms - schedule.now_ms)
-            schedule.put(left_ms, self._caller, self._incarnation, self._give_up)
-
-    def _give_up(self) -> None:
-        if not self._is_done:
-            self._is_done = True
-            self._on_reply(None)
-
-
 class _Parcel:
     """One message under way."""
 
@@ -381,6 +293,7 @@ class Network:
             return
         pair = (way.sender, way.recipient)
         link = (*pair, way.plane)
+        before = (way.is_cut, way.base_ms, way.loss)
         way.is_cut = (
             way.sender in self._dark
             or way.recipient in self._dark
@@ -392,15 +305,30 @@ class Network:
         way.base_ms += sum(each.get(pair, 0) for each in self._slow_by_name.values())
         jitter_ms = max(self._options.jitter_ms, int(way.base_ms * self._options.jitter_share))
         way.spread = 0 if is_near or not jitter_ms else jitter_ms + 1
+        way.again_ms, way.again_ms_max = _RETRANSMIT_MS, _RETRANSMIT_MS_MAX
+        if self._options.tcp_timers:
+            round_trip_ms = 2 * way.base_ms + way.spread
+            noticed_ms = _FOLLOWED_AFTER_MS[way.plane] + round_trip_ms * 5 // 4
+            way.again_ms = min(_RETRANSMIT_MS + round_trip_ms, noticed_ms)
+            way.again_ms_max = noticed_ms
         way.loss = max(
             0.0 if is_near else self._options.loss,
             *(each.get(pair, 0.0) for each in self._lossy_by_name.values()),
             0.0,
         )
+        if before != (way.is_cut, way.base_ms, way.loss):
+            way.turned_at_ms = self.schedule.now_ms
 
     def delay_ms(self, sender: str, recipient: str) -> int:
         """Draw how long one packet takes, with the times it has to be sent again."""
         return self.draw_ms(self._way_between(sender, recipient, Plane.SERVICE))
+
+    def round_trip_ms(self, here: str, there: str) -> int:
+        """The shortest time there and back."""
+        if here == there:
+            return 0
+        ways = (here, there), (there, here)
+        return sum(self._way_between(*each, Plane.RAFT).base_ms for each in ways)
 
     def draw_ms(self, way: Way) -> int:
         """Draw how long one packet takes that way, with the times it has to be sent again."""
@@ -408,11 +336,43 @@ class Network:
         if way.spread:
             delay_ms += int(self._random() * way.spread)
         if way.loss:
-            again_ms = _RETRANSMIT_MS
-            while self._random() < way.loss and again_ms < _RETRANSMIT_MS_MAX:
-                delay_ms += again_ms
+            again_ms, times = way.again_ms, 0
+            while self._random() < way.loss and times < _AGAIN_MAX:
+                delay_ms += min(again_ms, way.again_ms_max)
                 again_ms *= 2
+                times += 1
         return delay_ms
+
+    def connecting_ms(self, out: Way, back: Way) -> tuple[int, int]:
+        """Draw how long a probe takes to connect, and the round trip of what connected.
+
+        Begun again and again beside each other, as ``regions.probes.attempts`` does.
+        """
+        soonest = rtt = self._handshake_ms(out, back)
+        for begun_ms in range(CONNECT_AGAIN_MS, CONNECTS_MAX * CONNECT_AGAIN_MS, CONNECT_AGAIN_MS):
+            if soonest <= begun_ms:
+                break
+            took_ms = self._handshake_ms(out, back)
+            if begun_ms + took_ms < soonest:
+                soonest, rtt = begun_ms + took_ms, took_ms
+        return soonest, rtt
+
+    def _handshake_ms(self, out: Way, back: Way) -> int:
+        """Draw how long one connection takes to begin.
+
+        Whichever of the two packets is lost, both ends send theirs again after the same time.
+        """
+        chance = self._random
+        took_ms = out.base_ms + back.base_ms
+        if out.spread:
+            took_ms += int(chance() * out.spread) + int(chance() * back.spread)
+        again_ms = _SYN_MS
+        while again_ms < _SYN_MS_MAX and (
+            (out.loss and chance() < out.loss) or (back.loss and chance() < back.loss)
+        ):
+            took_ms += again_ms
+            again_ms *= 2
+        return took_ms
 
     # -- connections -----------------------------------------------------------------------------
 
@@ -432,7 +392,10 @@ class Network:
         self._connections = [each for each in self._connections if each.is_open]
         self._connections.append(connection)
         out, back = self.way(client, server, plane), self.way(server, client, plane)
-        greeting_ms = self.draw_ms(out) + self.draw_ms(back)
+        if self._options.tcp_timers:
+            greeting_ms = self._handshake_ms(out, back)
+        else:
+            greeting_ms = self.draw_ms(out) + self.draw_ms(back)
         client_end.last_due_ms = server_end.last_due_ms = self.schedule.now_ms + greeting_ms
 
         def arrive() -> None:
@@ -536,7 +499,29 @@ class Network:
         is.
         """
         ways = self.way(caller, callee, plane), self.way(callee, caller, plane)
-        _Call(self, ways, (caller, callee), handle, on_reply, within_ms).begin()
+        Call(self, ways, (caller, callee), handle, on_reply, within_ms).begin()
+
+    def probe(
+        self,
+        caller: Process,
+        callee: Process,
+        handle: Callable[[], Any],
+        on_reply: Callable[[Probed | None], None],
+        within_ms: int,
+    ) -> None:
+        """Probe once. ``on_reply`` gets what was found; None if nothing was in time."""
+        plane = Plane.SERVICE
+        ways = self.way(caller, callee, plane), self.way(callee, caller, plane)
+        if self._options.tcp_timers:
+            ProbeCall(self, ways, (caller, callee), handle, on_reply, within_ms).begin()
+            return
+        clock = caller.clock
+        started_at_ms = clock.now_ms()
+
+        def found(value: Any) -> None:
+            on_reply(None if value is None else Probed(value, clock.now_ms() - started_at_ms))
+
+        Call(self, ways, (caller, callee), handle, found, within_ms).begin()
 
 
 def _other(ends: tuple[Process, Process], process: Process) -> Process:

@@ -10,6 +10,15 @@ from tests.sim.round_trips import region_names
 REGIONS = ("ap-south1", "eu-north1", "eu-west1", "us-east1")
 DIRECTOR_REGIONS = {"d0": "eu-west1", "d1": "eu-north1", "d2": "us-east1"}
 """Which regions hold a director too, on a machine of its own beside the region's."""
+ROUNDS = 8
+"""How many losses a campaign plays in one world: to begin a world costs as much as one of them."""
+FOLLOWERS = tuple(f"follower-{number}" for number in range(1, 13))
+FOLLOWER_COUNTS = (4, 6, 8)
+"""How many services a campaign adds that are lost together with the first one."""
+ALONE_SHARE = 0.1
+"""Share of a campaign's worlds without them."""
+EVERYWHERE_SHARE = 0.2
+"""Share of the worlds with them that have an active-active service too."""
 WAL_SHARE = 0.1
 """Share of a campaign's worlds in which the directors write to the real log; memory is faster."""
 STAGES = (
@@ -23,21 +32,28 @@ STAGES = (
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """A service beside the first one. It has a site in each region of the world.
+    """A service beside the first one.
 
     Attributes:
         first_home: Who comes first; an active-active service has no use for it.
         rpo_ms: None means that it declares none.
+        follows_first: It prefers the regions in the order of the world's first service, so that
+            both are lost, and move, together.
+        site_count: It has sites in so many regions, those it prefers; 0 for all.
     """
 
     service_id: str
     is_active_passive: bool
     first_home: str
     rpo_ms: int | None
+    follows_first: bool = False
+    site_count: int = 0
 
     def __str__(self) -> str:
         mode = f"from:{self.first_home}" if self.is_active_passive else "everywhere"
-        return f"{self.service_id}/{mode}/rpo:{self.rpo_ms}"
+        order = "/follows" if self.follows_first else ""
+        sites = f"/sites:{self.site_count}" if self.site_count else ""
+        return f"{self.service_id}/{mode}/rpo:{self.rpo_ms}{order}{sites}"
 
 
 class RegionLoss(StrEnum):
@@ -123,8 +139,12 @@ class Options:
     """What the directors' disks are: "memory" or "wal"."""
     rounds: int = 0
     """How many losses a campaign plays in this world."""
+    copy_every_ms: int = 400
+    """How often a service away from its home fetches what that holds."""
     jitter_share: float = 0.0
     """A packet may take up to this share of its delay longer; 1.0 is up to twice as long."""
+    tcp_timers: bool = False
+    """Whether what is lost is sent again when Linux does it, and probes need a connection."""
 
     @classmethod
     def draw(cls, seed: int) -> "Options":
@@ -163,30 +183,54 @@ class Options:
         drawn = cls.draw(seed)
         rng = random.Random(f"campaign options {seed}")
         names = region_names()
-        regions = tuple(sorted(rng.sample(names, rng.choice([3, 4, 4, 4, 5, 6]))))
+        regions = tuple(sorted(rng.sample(names, rng.choice([3, 3, 4, 4, 4, 4, 4, 4, 5, 6]))))
         director_count = 5 if len(regions) >= 5 and rng.random() < 0.6 else 3
         places = rng.sample(regions, director_count)
-        service_count = rng.choice([0, 0, 0, 0, 0, 1, 1, 2])
+        first_home = rng.choice(regions)
         return replace(
             drawn,
             regions=regions,
             directors=tuple((f"d{number}", place) for number, place in enumerate(places)),
-            first_home=rng.choice(regions),
+            first_home=first_home,
             is_measured=True,
-            services=tuple(
-                ServicePlan(name, name != "pages", rng.choice(regions), rng.choice([None, 30_000]))
-                for name in rng.sample(("orders", "pages"), service_count)
-            ),
-            cooldown_ms=rng.choice([3_000] * 7 + [20_000]),
+            services=_draw_services(rng, regions, first_home),
+            write_every_ms=rng.choice([120, 240]),
+            copy_every_ms=rng.choice([400, 1_000, 1_000]),
+            cooldown_ms=rng.choice([3_000] * 23 + [20_000]),
             duplicated=rng.choice([0.0, 0.0, 0.02, 0.2]),
             reordered=rng.choice([0.0, 0.0, 0.02, 0.2]),
             disk="wal" if rng.random() < WAL_SHARE else "memory",
-            rounds=5,
+            rounds=ROUNDS,
         )
 
     def describe(self) -> str:
         """All of it on one line."""
         return " ".join(f"{each.name}={_shown(getattr(self, each.name))}" for each in fields(self))
+
+
+def _draw_services(
+    rng: random.Random, regions: tuple[str, ...], first_home: str
+) -> tuple[ServicePlan, ...]:
+    """Mostly several that share the first one's fate; else few, each with a home of its own."""
+    if rng.random() < ALONE_SHARE:
+        count = rng.choice([0, 0, 1, 2])
+        return tuple(
+            ServicePlan(name, name != "pages", rng.choice(regions), rng.choice([None, 30_000]))
+            for name in rng.sample(("orders", "pages"), count)
+        )
+    followers = tuple(
+        ServicePlan(
+            name,
+            True,
+            first_home,
+            rng.choice([None, None, 30_000]),
+            follows_first=True,
+            site_count=rng.choice([0, 3, 3, 3]),
+        )
+        for name in FOLLOWERS[: rng.choice(FOLLOWER_COUNTS)]
+    )
+    everywhere = rng.random() < EVERYWHERE_SHARE
+    return (*followers, *([ServicePlan("pages", False, first_home, None)] if everywhere else ()))
 
 
 def _shown(value: object, between: str = ",") -> str:

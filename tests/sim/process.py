@@ -24,6 +24,7 @@ class Process:
         incarnation: Rises with each kill: events of an earlier life are dropped.
         running: The incarnation while events run at once; -1 while it is down, stopped, starved,
             or still busy with what waited for it.
+        turned_at_ms: When ``running`` last changed, in true time.
         ways: The network's ways from here, by where they lead. For the network only.
     """
 
@@ -40,6 +41,7 @@ class Process:
         "is_up",
         "name",
         "running",
+        "turned_at_ms",
         "ways",
     )
 
@@ -51,6 +53,7 @@ class Process:
         self.is_paused = False
         self.incarnation = 0
         self.running = -1
+        self.turned_at_ms = 0
         self.ways: dict[Process, Way] = {}
         self._schedule = schedule
         self._backlog: deque[Callable[[], None]] = deque()
@@ -117,7 +120,9 @@ class Process:
     def _look(self) -> None:
         """Note whether events run at once."""
         is_free = self.is_up and not self.is_paused and not self._is_starved
-        self.running = self.incarnation if is_free and not self._backlog else -1
+        running = self.incarnation if is_free and not self._backlog else -1
+        if running != self.running:
+            self.running, self.turned_at_ms = running, self._schedule.now_ms
 
     def _drain(self, incarnation: int) -> None:
         is_held = self.is_paused or self._is_starved or self._is_draining

@@ -23,6 +23,7 @@ from director.consensus.embedded.framing import (
     unframe_entry,
     unframe_snapshot,
 )
+from director.consensus.embedded.pacing import TickPacer
 from director.consensus.embedded.roster import Roster
 from director.consensus.embedded.waiting import Answer, Barriers, Proposals, refused
 from director.consensus.port import (
@@ -49,7 +50,8 @@ from director.raft.node import Node, ReadState, Role
 from director.runtime.kept_file import CorruptFileError
 from director.storage.errors import DiskFullError, StorageError
 from director.storage.snapshots import SnapshotOffer
-from tests.sim.disk import DurableLog, Snapshots, a_disk
+from tests.sim.disk import DurableLog, Snapshots
+from tests.sim.disk_kinds import a_disk
 from tests.sim.moments import Moment
 from tests.sim.network import Plane
 from tests.sim.process import Process
@@ -116,6 +118,7 @@ class RaftDriver:
         self._proposals: Proposals
         self._barriers: Barriers
         self._ticks_ahead = 1
+        self._tick_ms = TICK_MS
         self._starts = 0
         self._reads = 0
         self._greet_at_ms = 0
@@ -166,7 +169,8 @@ class RaftDriver:
             self._roster.note_replicated(address_by_id, joined_in_snapshot(opened.snapshot))
             self._deliverer.snapshot(self.log.snapshot_mark().index, payload)
         self._ticks_ahead = 1
-        self.process.after(TICK_MS, self._tick)
+        self._tick_ms = self._stretched_ms()
+        self.process.after(self._tick_ms, self._tick)
         self._driver.given(lambda: None)
         return ""
 
@@ -196,11 +200,21 @@ class RaftDriver:
         # production. Whoever looks for a leader needs each by itself.
         passed = self._ticks_ahead
         self._ticks_ahead = 1 if self.node.leader_id is None else HEARTBEAT_TICKS
-        self.process.after(TICK_MS * self._ticks_ahead, self._tick)
+        self.process.after(self._tick_ms * self._ticks_ahead, self._tick)
         self._driver.tick(passed)
         if self._world.now_ms >= self._greet_at_ms and self.is_running:
             self._greet_at_ms = self._world.now_ms + _GREET_MS
             self._greet()
+
+    def _stretched_ms(self) -> int:
+        """The length of a tick, as production makes it of the round trips that it measured."""
+        if not self._world.options.tcp_timers:
+            return TICK_MS
+        pacer = TickPacer(TICK_MS, election_ticks=ELECTION_TICKS, catch_up_max=HEARTBEAT_TICKS)
+        network, here = self._world.network, self.process.host
+        hosts = [each.process.host for each in self.peers.values()]
+        pacer.stretch(max(network.round_trip_ms(here, there) for there in hosts))
+        return pacer.tick_ms
 
     def submit(self, job: Callable[[], None], done: Done) -> None:
         """See Disk."""
@@ -421,9 +435,11 @@ class RaftDriver:
     def apply(self, committed: tuple[Entry, ...]) -> None:
         """See DriverShell."""
         seen = tuple([_as_seen(entry) for entry in committed])
-        # Later memberships are counted with as well, but a majority of this one is among theirs.
+        # A replica that joins counts from when its membership is appended: what came just before
+        # may commit by a majority of that one.
         voters = self.node.membership_at(committed[0].index).voters
-        self._world.watch.committed(self.replica_id, seen, voters)
+        newest = self.node.membership.voters
+        self._world.watch.committed(self.replica_id, seen, voters, newest)
         for entry in committed:
             if entry.kind is EntryKind.CONFIG:
                 self._note_members(decode_membership(entry.payload))
@@ -558,7 +574,7 @@ class RaftDriver:
 
     def _hears_leader(self) -> bool:
         contact = self.node.quorum_contact
-        silence_ms = ELECTION_TICKS * TICK_MS
+        silence_ms = ELECTION_TICKS * self._tick_ms
         return contact is not None and self.process.clock.now_ms() - contact.at_ms < silence_ms
 
     def receive(self, messages: list[Message], sent_ms: int) -> None:

@@ -37,6 +37,7 @@ from regions.core.inputs import (
 )
 from regions.core.readings import ProbeTarget
 from regions.core.settings import AgentIdentity, AgentSettings, GuardedService
+from tests.sim.calls import Probed
 from tests.sim.clock import NodeClock
 from tests.sim.network import Connection, Plane
 from tests.sim.process import Process
@@ -64,12 +65,17 @@ class _Stream:
     began_ms: int = 0
 
 
+def _nobody_asks(_: SetGate) -> None:
+    """Take a change of a gate that nobody watches."""
+
+
 class Region:
     """The agent's process, its disk, and the services beside it.
 
     Attributes:
         services: By their ids, sorted; each is a process of its own.
         service: The first of those it was given.
+        on_gate: Called with every change of a gate.
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Region:
         self.service = self.services[services[0].service_id]
         self.agent: Agent
         self.gates: Gates
+        self.on_gate: Callable[[SetGate], None] = _nobody_asks
         self._regions: dict[str, Region] = {}
         self._readings = ReadingsMap()
         self._service_ids = tuple(self.services)
@@ -214,6 +221,7 @@ class Region:
                 self._measure_lag(service_id)
             case SetGate():
                 self.gates.put(effect)
+                self.on_gate(effect)
             case KeepTokens():
                 self._newest_keep = effect
                 self._keep_newest()
@@ -273,21 +281,21 @@ class Region:
 
         true_ms = self._world.now_ms
 
-        def ended(is_healthy: bool | None) -> None:
-            passed = is_healthy is True
+        def ended(found: Probed | None) -> None:
+            passed = found is not None and found.value is True
             if passed and target.region_id == self.region_id:
                 self._world.watch.proven.passed(
                     self.region_id, started_ms=true_ms, service_id=target.service_id
                 )
-            rtt_us = 1_000 * (clock.now_ms() - started_at_ms) if passed else None
+            rtt_us = None if found is None or not passed else 1_000 * found.rtt_ms
             self.receive(ProbeFinished(target.key, passed, started_at_ms, rtt_us))
 
         if service is None:
             # Nobody listens at that address.
             self.process.after(target.timeout_ms, lambda: ended(None))
             return
-        self._world.network.call(
-            self.process, service.process, Plane.SERVICE, service.probed, ended, target.timeout_ms
+        self._world.network.probe(
+            self.process, service.process, service.probed, ended, target.timeout_ms
         )
 
     def _measure_lag(self, service_id: ServiceId) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 # One question in four to the gate takes a moment.
 _LOCAL_SHARE = 0.25
 _LOCAL_MS_MAX = 3
-_COPY_EVERY_MS = 400
 _COPY_WITHIN_MS = 1_000
 # Away from its home a service only looks whether that changed.
 _LOOK_EVERY_MS = 300
@@ -72,7 +71,7 @@ class Service:
             return
         rng, options = self._world.rng, self._world.options
         self.process.after(rng.randint(0, options.write_every_ms), self._write)
-        self.process.after(rng.randint(0, _COPY_EVERY_MS), self._copy)
+        self.process.after(rng.randint(0, options.copy_every_ms), self._copy)
 
     def probed(self) -> bool | Late:
         """Answer a probe."""
@@ -152,7 +151,7 @@ class Service:
     # -- copying -----------------------------------------------------------------------------------
 
     def _copy(self) -> None:
-        self.process.after(_COPY_EVERY_MS, self._copy)
+        self.process.after(self._world.options.copy_every_ms, self._copy)
         home = "" if self._permit is None or self._permit.home is None else self._permit.home
         if home in ("", self.region_id):
             return

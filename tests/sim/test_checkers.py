@@ -52,6 +52,7 @@ from tests.sim.checkers.one_leader_per_term import OneLeaderPerTerm
 from tests.sim.checkers.one_owner import OneOwner
 from tests.sim.checkers.one_run import OneRun
 from tests.sim.checkers.overrides_logged import OverridesLogged
+from tests.sim.checkers.owner_declared import OwnerDeclared
 from tests.sim.checkers.proven_leases import ProvenLeases
 from tests.sim.checkers.raft_core import RaftCore
 from tests.sim.checkers.replay import Replay
@@ -285,6 +286,20 @@ def test_what_commits_is_on_the_disks_of_a_majority_and_is_the_same_for_all() ->
         checker.committed("d2", (entry(3, 1),), VOTERS)
 
 
+def test_what_commits_while_a_voter_joins_needs_a_majority_of_either_membership() -> None:
+    def held_by_two() -> RaftCore:
+        checker = RaftCore()
+        checker.started("d0", a_log(entry(1, 1)))
+        checker.started("d1", a_log(entry(1, 1)))
+        checker.started("d2", a_log())
+        return checker
+
+    held_by_two().committed("d0", (entry(1, 1),), ("d0", "d2"), VOTERS)
+
+    with pytest.raises(AssertionError, match="which of d0, d2 only d0, d1 has on disk"):
+        held_by_two().committed("d0", (entry(1, 1),), ("d0", "d2"), ("d0", "d2"))
+
+
 def test_a_leader_has_every_entry_that_was_committed_before() -> None:
     checker = RaftCore()
     checker.started("d0", a_log(entry(1, 1)))
@@ -329,6 +344,26 @@ def test_history_may_be_written_anew_only_when_a_majority_lost_its_disks() -> No
     assert watch.raft.entries[2].term == 4
     with pytest.raises(AssertionError, match="somebody took another one"):
         watch.committed("d2", (entry(1, 1), entry(2, 5)), VOTERS)
+
+
+def test_a_disk_that_learnt_everything_again_is_no_excuse_for_a_history_written_anew() -> None:
+    watch = Watch()
+    watch.know({each: f"{each}-domain" for each in VOTERS})
+    history = (entry(1, 1), entry(2, 1))
+    for each in VOTERS:
+        watch.raft_started(each, a_log(*history))
+    watch.committed("d0", history, VOTERS)
+    watch.led("d0", 1)
+    for each in VOTERS[1:]:
+        watch.disk_replaced(each)
+        watch.raft_started(each, a_log())
+        watch.persisted(each, a_log(*history))
+
+    assert watch.raft.replaced_count == 0
+    with pytest.raises(AssertionError, match="somebody took another one"):
+        watch.committed("d1", (entry(1, 1), entry(2, 4)), VOTERS)
+    with pytest.raises(AssertionError, match="both led term 1"):
+        watch.led("d1", 1)
 
 
 def test_a_read_sees_what_was_committed_when_it_was_asked() -> None:
@@ -451,9 +486,44 @@ def test_a_switchover_loses_nothing() -> None:
         "us-east1", SECOND, now_ms=9_000, records=((FIRST, 3), (SECOND, 4))
     )
 
-    with pytest.raises(AssertionError, match="1 writes of 0 ms were lost by chat/1, a switchover"):
+    with pytest.raises(AssertionError, match=r"1 writes of 0 ms were lost by chat/1 .* planned"):
         moved_by(planned).acknowledged(
             "us-east1", SECOND, now_ms=9_000, records=((FIRST, 2), (SECOND, 3))
+        )
+
+
+def moved_twice(first: Run, second: Run) -> NoLostWrite:
+    """Three writes in Europe; ``first`` gives the service to us-east1, which writes nothing."""
+    checker = moved_by(first)
+    given = replace(
+        GRANTED,
+        runs=(
+            replace(first, stage=StageName.SETTLED),
+            replace(second, stage=StageName.PROMOTING),
+        ),
+        groups=(replace(GROUP, epoch=3, home=AP, serving=US),),
+    )
+    checker.changed(GRANTED, given)
+    return checker
+
+
+def test_what_a_run_lost_counts_against_it_although_its_target_never_wrote() -> None:
+    second = replace(RUN, run_id=RunId("chat/2"), source=US, target=AP, source_epoch=2)
+    tight, planned = replace(second, loss_bound_ms=0), replace(second, kind=RunKind.SWITCHOVER)
+    records = ((FIRST, 1), (THIRD, 2))
+    for later in (tight, planned):
+        checker = moved_twice(RUN, later)
+        checker.acknowledged("ap-south1", THIRD, now_ms=9_000, records=records)
+
+        assert [(each.count, each.span_ms) for each in checker.losses if each.count] == [(2, 1_000)]
+
+    with pytest.raises(AssertionError, match="2 writes of 1000 ms were lost"):
+        moved_twice(replace(RUN, loss_bound_ms=500), tight).acknowledged(
+            "ap-south1", THIRD, now_ms=9_000, records=records
+        )
+    with pytest.raises(AssertionError, match="chat/1 began with an unknown loss bound"):
+        moved_twice(replace(RUN, loss_bound_ms=None), second).acknowledged(
+            "ap-south1", THIRD, now_ms=9_000, records=records
         )
 
 
@@ -512,8 +582,32 @@ def test_a_drain_leaves_a_healthy_site() -> None:
         checker.changed(before, replace(before, overrides=MappingProxyType(forced)))
     without = replace(TOPOLOGY.services[0], sites=TOPOLOGY.services[0].sites[:1])
     down = with_verdicts(DECLARED, ap=Verdict.DOWN)
+    declared = replace(
+        down, topology=replace(TOPOLOGY, services=(without,)), revision=down.revision + 1
+    )
     with pytest.raises(AssertionError, match="the documents of index 9 leave chat only"):
-        checker.changed(down, replace(down, topology=replace(TOPOLOGY, services=(without,))))
+        checker.changed(down, declared)
+
+
+def test_what_a_verdict_took_is_not_laid_to_documents_after_a_snapshot() -> None:
+    # Whoever began with a snapshot has equal parts in objects of its own.
+    before = replace(DECLARED, drained_regions=(RegionId("eu-north1"),))
+    after = replace(
+        with_verdicts(before, eu=Verdict.DOWN, us=Verdict.DOWN, ap=Verdict.DOWN),
+        topology=replace(TOPOLOGY),
+        overrides=MappingProxyType(dict(before.overrides)),
+        drained_regions=(*before.drained_regions,),
+    )
+    assert after.topology is not before.topology
+
+    NeverDrainsLast().changed(before, after)
+
+    first = with_verdicts(active_active(DECLARED), eu=Verdict.DOWN)
+    second = with_verdicts(first, eu=Verdict.DOWN, us=Verdict.DOWN)
+    velocity = Velocity()
+    velocity.changed(active_active(DECLARED), first)
+    with pytest.raises(AssertionError, match="were taken out"):
+        velocity.changed(first, replace(second, topology=replace(second.topology)))
 
 
 def test_automation_takes_one_region_out_per_minute() -> None:
@@ -630,15 +724,30 @@ def test_automation_leaves_an_owner_alone_that_is_up_and_writes() -> None:
     checker = Failback()
     checker.acknowledged("eu-west1", now_ms=1_000)
     well = with_verdicts(DECLARED, eu=Verdict.UP)
-    moving = replace(well, runs=BEGUN.runs, run_count=1)
-    checker.changed(well, moving, now_ms=5_000)
-    checker.changed(well, with_verdicts(moving, eu=Verdict.DOWN), now_ms=1_100)
+    begun = replace(well, runs=(replace(RUN, stage=StageName.CONFIRMING),), run_count=1)
+    moving = replace(well, runs=(replace(RUN, stage=StageName.FENCING),), run_count=1)
+    # Whoever began it may not have known of the verdict; and it cannot write for long.
+    checker.changed(well, begun, now_ms=1_100)
+    checker.changed(begun, moving, now_ms=5_000)
+    checker.changed(begun, with_verdicts(moving, eu=Verdict.DOWN), now_ms=1_100)
 
     with pytest.raises(AssertionError, match="which is UP and wrote at 1000 ms"):
-        checker.changed(well, moving, now_ms=1_100)
+        checker.changed(begun, moving, now_ms=1_100)
     back = replace(RUN, kind=RunKind.FAILBACK, automatic=False)
     with pytest.raises(AssertionError, match="nobody asked for it"):
         checker.changed(well, replace(moving, runs=(back,)), now_ms=9_000)
+
+
+def test_an_owner_keeps_its_site_whatever_documents_come() -> None:
+    checker = OwnerDeclared()
+    checker.changed(State(), DECLARED)
+    service = TOPOLOGY.services[0]
+    elsewhere = tuple(site for site in service.sites if site.region_id != EU)
+    poisoned = replace(TOPOLOGY, services=(replace(service, sites=elsewhere),))
+    checker.changed(DECLARED, replace(DECLARED, topology=poisoned, groups=()))
+
+    with pytest.raises(AssertionError, match="eu-west1 owns chat/0"):
+        checker.changed(DECLARED, replace(DECLARED, topology=poisoned))
 
 
 def found_down(*evidence: tuple[str, str, int]) -> VerdictsRecorded:

@@ -12,11 +12,11 @@ import pytest
 from director.core.digest import digest
 from director.core.inputs import Asked, ManifestAsked
 from director.raft.messages import ReplicaId
-from tests.sim.disk import WalDisk
 from tests.sim.options import Options
 from tests.sim.rejoin import Rejoin
 from tests.sim.replica import Replica
 from tests.sim.scenarios.story import Story
+from tests.sim.wal_disk import WalDisk
 
 BOTH = pytest.mark.parametrize("disk", ["memory", "wal"])
 PATIENCE_MS = 30_000

@@ -1,6 +1,7 @@
 """The runner of the simulator: what it accepts, what it says of a failure, what it writes."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from tests.sim.campaign_report import (
     write_summary,
 )
 from tests.sim.campaign_report import main as write_document
-from tests.sim.workers import Played
+from tests.sim.options import Options
+from tests.sim.scenarios.registry import SCENARIOS
+from tests.sim.scenarios.story import Outcome, Story
+from tests.sim.workers import Played, WorkerEndedError, play
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,66 @@ def test_a_failure_is_told_with_the_line_that_plays_it_again() -> None:
     failed = Played(8127, "leader-lost", "seed=8127", "AssertionError: two owners", None)
 
     assert "make sim SEEDS=8127-8127 SCENARIO=leader-lost" in replay_line(failed)
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        ("", "git checkout 4f2c9d1 && make sim SEEDS=7-7 SCENARIO=split"),
+        (
+            " M director/core/lease.py",
+            "make sim SEEDS=7-7 SCENARIO=split"
+            "  # with what was changed since 4f2c9d1 and is not committed",
+        ),
+    ],
+)
+def test_the_line_names_a_commit_only_if_that_is_what_was_played(
+    status: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tests.sim.__main__._git", lambda word, *_: "4f2c9d1" if word == "rev-parse" else status
+    )
+
+    assert replay_line(Played(7, "split", "seed=7", "AssertionError: x", None)) == line
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "ended by Ctrl-C"),
+        (WorkerEndedError("a worker ended by itself"), 1, "a worker ended by itself"),
+    ],
+)
+def test_what_was_reached_is_told_however_a_run_ends(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def one_world(*_: object) -> Iterator[Played]:
+        yield Played(0, "split", "seed=0", "", Outcome(Options.draw(0)))
+        raise error
+
+    monkeypatch.setattr("tests.sim.__main__.play_all", one_world)
+
+    assert main(["--seeds", "9", "--scenario", "split"]) == code
+
+    text = capsys.readouterr().out
+    assert said in text
+    assert "1 worlds passed, 0 failed" in text
+
+
+def test_a_world_that_cannot_be_made_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Options) -> Story:
+        raise KeyError("eu-west1")
+
+    monkeypatch.setitem(SCENARIOS, "split", (broken, Options.draw))
+
+    played = play("split", 3)
+
+    assert played.error == "KeyError: 'eu-west1'"
+    assert "seed=3" in played.options
 
 
 def test_a_failed_world_makes_the_exit_code_1(

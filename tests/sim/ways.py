@@ -32,6 +32,10 @@ class NetworkOptions:
         reordered: Share of Raft messages that are overtaken by those sent after them.
         jitter_share: A packet may take this share of the delay longer, if that is more than the
             jitter; 1.0 is up to twice the delay.
+        tcp_timers: Lost packets are sent again when Linux does it: the first of a connection after
+            a second; others after 200 ms and a round trip, or as soon as the answer to what follows
+            them shows that they are missing. Otherwise all after 200 ms, and probes need no
+            connection.
     """
 
     delay_ms: dict[Pair, int]
@@ -41,6 +45,7 @@ class NetworkOptions:
     duplicated: float = 0.0
     reordered: float = 0.0
     jitter_share: float = 0.0
+    tcp_timers: bool = False
 
 
 class Late(NamedTuple):
@@ -57,10 +62,15 @@ class Way:
         base_ms: The shortest delay.
         spread: One more than the longest jitter; 0 for none.
         loss: Share of packets that have to be sent again.
+        again_ms: After how long the first time; twice as long each time after, up to
+            ``again_ms_max``.
         last_due_ms: When the last message in order arrives.
+        turned_at_ms: When it was last cut or mended, slowed down or sped up.
     """
 
     __slots__ = (
+        "again_ms",
+        "again_ms_max",
         "base_ms",
         "is_cut",
         "is_local",
@@ -70,6 +80,7 @@ class Way:
         "recipient",
         "sender",
         "spread",
+        "turned_at_ms",
     )
 
     def __init__(self, sender: str, recipient: str, plane: Plane) -> None:
@@ -81,4 +92,6 @@ class Way:
         self.base_ms = 0
         self.spread = 0
         self.loss = 0.0
+        self.again_ms = self.again_ms_max = 0
         self.last_due_ms = 0
+        self.turned_at_ms = 0

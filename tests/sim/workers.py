@@ -14,17 +14,23 @@ from typing import Any
 
 from tests.sim.interpreter import prepare
 from tests.sim.scenarios.registry import SCENARIOS
-from tests.sim.scenarios.story import Outcome
+from tests.sim.scenarios.story import Outcome, Story
 
 CHUNK_SEEDS = 5
-# A world takes a few seconds.
-CPU_S_MAX = 300
+# A world takes a few seconds; a day without a quorum takes minutes.
+CPU_S_MAX = 900
+# Whoever swallowed the first word to give up hears it again.
+_AGAIN_S = 5
 # Chunks that may be done and wait for an earlier one, per worker.
 _AHEAD_MAX = 8
 
 
 class EndlessWorldError(Exception):
     """A world took far longer than any does."""
+
+
+class WorkerEndedError(RuntimeError):
+    """A worker process ended by itself, with the worlds that it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +54,22 @@ class Played:
 def play(scenario: str, seed: int) -> Played:
     """Play one seed, whatever comes of it."""
     kind, draw = SCENARIOS[scenario]
-    story = kind(draw(seed))
+    options = draw(seed)
+    story: Story | None = None
     # Whatever goes round in circles at one instant would hold up all worlds behind it.
     signal.signal(signal.SIGVTALRM, _give_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S_MAX)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S_MAX, _AGAIN_S)
     try:
+        story = kind(options)
         outcome = story.run()
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        lines = tuple(story.cluster.world.trace.last_lines)
-        return Played(seed, scenario, story.options.describe(), what, None, lines)
+        shown: str = options.describe()
+        lines: tuple[str, ...] = ()
+        if story is not None:
+            shown = story.options.describe()
+            lines = tuple(story.cluster.world.trace.last_lines)
+        return Played(seed, scenario, shown, what, None, lines)
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return Played(seed, scenario, story.options.describe(), "", outcome)
@@ -75,7 +87,7 @@ def play_all(jobs: Iterator[Job], worker_count: int) -> Iterator[Played]:
     """Play all jobs and yield what became of each, in order. Closing it ends the workers.
 
     Raises:
-        RuntimeError: A worker ended by itself.
+        WorkerEndedError: A worker ended by itself.
     """
     if worker_count == 1:
         prepare()
@@ -135,7 +147,7 @@ class _Crew:
         try:
             done[chunk] = pipe.recv()
         except EOFError:
-            raise RuntimeError("a worker ended by itself; was there enough memory?") from None
+            raise WorkerEndedError("a worker ended by itself; was there enough memory?") from None
         self._chunk_by_pipe[pipe] = None
 
     def end(self) -> None:

@@ -125,8 +125,11 @@ class Driver:
 
         def pass_ticks() -> None:
             if self._without_room is not None:
-                # What waited promises nothing that is durable, and would only pile up.
-                self._node.drop_unsent()
+                # What waited promises nothing that is durable, and would only pile up. Whoever
+                # waits for a read is told, for the disk may be full for long.
+                lost = self._node.drop_unsent()
+                if lost:
+                    self._shell.answer_reads((), lost)
                 self._persist(self._without_room)
             elif self._unwritten is not None and self._outstanding is None:
                 self._write_commit()

@@ -5,6 +5,7 @@ copy of the copy is opened.
 """
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,8 +33,9 @@ from director.storage.errors import CorruptLogError, CorruptSnapshotError
 from director.storage.wal import Wal
 
 _READ_BYTES = 8 << 20
-_SCRATCH = ".copy"
-_PARTIAL = ".partial"
+# Of names that are new: what is there already may be the only copy, whatever it is called.
+_ASIDE = "director-restore-"
+_CONTENT = "content"
 
 
 class CopyUnusableError(Exception):
@@ -75,8 +77,8 @@ def read_copy(copy: Path, target: Path) -> CopiedLog:
         CopyUnusableError: It is not a data directory, or it is damaged.
         OSError: The disk failed or is full.
     """
-    scratch = target.with_name(target.name + _SCRATCH)
-    shutil.rmtree(scratch, ignore_errors=True)
+    aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.parent))
+    scratch = aside / _CONTENT
     try:
         return _read(copy, scratch)
     except (CorruptLogError, CorruptSnapshotError) as error:
@@ -88,7 +90,7 @@ def read_copy(copy: Path, target: Path) -> CopiedLog:
         said = str(error).replace(str(scratch), str(copy))
         raise CopyUnusableError(f"{copy} cannot be restored from: {said}") from error
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _read(copy: Path, scratch: Path) -> CopiedLog:
@@ -167,14 +169,14 @@ def _payload(entry: Entry) -> bytes:
 def _built_aside(target: Path) -> Iterator[Path]:
     """Yield where to build the directory; it gets its name only when it is whole."""
     files = OsFiles()
-    partial = target.with_name(target.name + _PARTIAL)
-    shutil.rmtree(partial, ignore_errors=True)
+    aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.parent))
+    partial = aside / _CONTENT
     try:
         yield partial
         files.rename(partial, target)
         files.sync_directory(target.parent)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def found_directory(

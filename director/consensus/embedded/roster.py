@@ -100,7 +100,12 @@ class Roster:
             OSError: It could not be written.
         """
         if self.learn_incarnation(member_id, incarnation):
-            await self.save()
+            try:
+                await self.save()
+            except OSError:
+                # Not believed the next time either: a restart would have forgotten it.
+                self._incarnation_by_id.pop(member_id, None)
+                raise
 
     def learn_incarnation(self, member_id: str, incarnation: str) -> bool:
         """Take in the first incarnation seen of a member. Whether that is news, to be saved."""

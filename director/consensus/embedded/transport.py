@@ -232,11 +232,14 @@ class Transport:
             first.incarnation,
             beside.get(links.ADDRESS_KEY, ""),
         )
+        # Before anything is waited for: it is admitted as who it was then.
+        joined_index = self._roster.joined.get(hello.replica_id, 0)
         await self._admit_or_abort(hello, context.abort)
         answer = peer_pb2.ExchangeResponse(replica_id=self._hello.replica_id)
         await context.send_initial_metadata(self._hello.metadata())
         await context.write(answer)
-        joined_index = self._roster.joined.get(hello.replica_id, 0)
+        if joined_index != self._roster.joined.get(hello.replica_id, 0):
+            return
         self._deliver(hello, first)
         async for batch in requests:
             if not batch.messages:

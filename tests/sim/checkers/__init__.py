@@ -38,7 +38,7 @@ C3     failback
 C4     evidence
 C5     legal_moves (a run begins from what is in force when it is applied)
 C6     replay, same_state; evidence reads what the log holds
-C7     never_drains_last and legal_moves, for documents; there is no canary in the product
+C7     never_drains_last, owner_declared and legal_moves, for documents; there is no canary
 C8     not applicable: no drills
 C9     overrides_logged; overrides have no expiry in the product
 C10    raft_core (a majority of the voters in force holds what commits); tests/raft for the rest

@@ -1,6 +1,6 @@
 """C3: automation never moves a service away from an owner that is well and writes."""
 
-from director.core.commands import RunKind
+from director.core.commands import RunKind, StageName
 from director.core.state import Run, State
 from director.routing.table import Verdict
 
@@ -11,7 +11,11 @@ Token = tuple[int, int]
 
 
 class Failback:
-    """Looks at each automatic run as it begins, beside what was really written, in true time."""
+    """Looks at each automatic run as it begins to fence, beside what was really written.
+
+    Not as it begins: it may have been proposed before a verdict that its source is well again was
+    applied, and confirms before it does anything (C5).
+    """
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[str, int]] = {}
@@ -22,14 +26,15 @@ class Failback:
 
     def changed(self, before: State, after: State, *, now_ms: int) -> None:
         """An entry was applied for the first time anywhere."""
-        if after.run_count == before.run_count or after.runs is before.runs:
+        if after.runs is before.runs:
             return
-        run = after.runs[-1]
-        assert run.kind is not RunKind.FAILBACK or run.request_id, (
-            f"{run.run_id} moves back and nobody asked for it"
-        )
-        if run.automatic:
-            self._look_at(after, run, now_ms)
+        fencing = {run.run_id for run in before.runs if run.stage is not StageName.CONFIRMING}
+        for run in after.runs:
+            assert run.kind is not RunKind.FAILBACK or run.request_id, (
+                f"{run.run_id} moves back and nobody asked for it"
+            )
+            if run.automatic and run.stage is StageName.FENCING and run.run_id not in fencing:
+                self._look_at(after, run, now_ms)
 
     def _look_at(self, state: State, run: Run, now_ms: int) -> None:
         record = state.verdicts.get((run.service_id, run.source))

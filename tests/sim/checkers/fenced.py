@@ -32,6 +32,10 @@ class Fenced:
             )
         self._durable[region_id, service_id] = (token, home, promised)
 
+    def known_token(self, region_id: str, service_id: str = "chat") -> Token:
+        """The highest token of a service that the disk of the region's agent holds."""
+        return self._durable.get((region_id, service_id), (_NO_TOKEN, None, _NO_TOKEN))[0]
+
     def acts(self, region_id: str, token: Token, *, service_id: str = "chat") -> None:
         """The region's gate is open under ``token``, or its agent asks for a lease on it."""
         durable, home, promised = self._durable.get(

@@ -10,11 +10,12 @@ class NeverDrainsLast:
 
     def changed(self, before: State, after: State) -> None:
         """An entry was applied for the first time anywhere."""
-        if after.topology is not before.topology:
+        # Of equal parts two replicas have two objects, if one of them began with a snapshot.
+        if after.revision != before.revision:
             self._look_at_documents(before, after)
-        elif (
-            after.drained_regions is not before.drained_regions
-            or after.overrides is not before.overrides
+        elif after.drained_regions != before.drained_regions or (
+            after.overrides is not before.overrides
+            and dict(after.overrides) != dict(before.overrides)
         ):
             self._look_at_withdrawal(before, after)
 

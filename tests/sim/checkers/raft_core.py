@@ -77,6 +77,13 @@ class RaftCore:
             disk.terms[index] = term
             index -= 1
         disk.last_index = log.last_index()
+        if replica_id in self._replaced and self._has_all(disk):
+            self._replaced.discard(replica_id)
+
+    def _has_all(self, disk: _Disk) -> bool:
+        """Whether a disk that was replaced holds again what anybody took as committed."""
+        newest = self.entries.get(self.committed_index)
+        return newest is not None and disk.holds(newest)
 
     def disk_replaced(self, replica_id: str) -> None:
         """Somebody wiped a replica's disk, or put an old copy in its place."""
@@ -87,7 +94,7 @@ class RaftCore:
 
     @property
     def replaced_count(self) -> int:
-        """How many replicas lost their disk since history last was whole."""
+        """How many replicas lost their disk and have not yet learnt everything again."""
         return len(self._replaced)
 
     def forget_leaders(self) -> None:
@@ -115,8 +122,22 @@ class RaftCore:
         self.entries = {at: entry for at, entry in self.entries.items() if at <= index}
         self.committed_index = min(index, self.committed_index)
 
-    def committed(self, replica_id: str, entries: Iterable[Entry], voters: Collection[str]) -> None:
-        """A replica takes entries as committed, which needs a majority of ``voters``."""
+    def committed(
+        self,
+        replica_id: str,
+        entries: Iterable[Entry],
+        voters: Collection[str],
+        newest: Collection[str] = (),
+    ) -> None:
+        """A replica takes entries as committed.
+
+        Args:
+            replica_id: Who.
+            entries: What.
+            voters: The voters as of the entries.
+            newest: Those of the newest membership in its log: in force as soon as it is appended,
+                it decides what commits from then on, also of what came before it (C10).
+        """
         for entry in entries:
             last = self._taken.get(replica_id, 0)
             if entry.index != last + 1:
@@ -127,7 +148,7 @@ class RaftCore:
             self._taken[replica_id] = entry.index
             known = self.entries.get(entry.index)
             if known is None:
-                self._look_at_holders(replica_id, entry, voters)
+                self._look_at_holders(replica_id, entry, (voters, newest or voters))
                 self.entries[entry.index] = entry
                 self.committed_index = max(self.committed_index, entry.index)
             elif known is not entry:
@@ -136,13 +157,19 @@ class RaftCore:
                     f"somebody took another one, of term {known.term}"
                 )
 
-    def _look_at_holders(self, replica_id: str, entry: Entry, voters: Collection[str]) -> None:
+    def _look_at_holders(
+        self, replica_id: str, entry: Entry, memberships: tuple[Collection[str], ...]
+    ) -> None:
         # A disk may be lost between the promise that it holds an entry and the news of the commit.
         disks = (*self._disks.items(), *self._lost.items())
         holders = {each for each, disk in disks if disk.holds(entry)}
-        assert 2 * sum(each in voters for each in holders) > len(voters), (
+        is_held = any(
+            2 * sum(each in voters for each in holders) > len(voters) for voters in memberships
+        )
+        asked, found = ", ".join(sorted(memberships[0])), ", ".join(sorted(holders)) or "nobody"
+        assert is_held, (
             f"{replica_id} takes entry {entry.index} of term {entry.term} as committed, which of "
-            f"{', '.join(sorted(voters))} only {', '.join(sorted(holders)) or 'nobody'} has on disk"
+            f"{asked} only {found} has on disk"
         )
 
     # -- leaders -----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from tests.sim.checkers.one_leader_per_term import OneLeaderPerTerm
 from tests.sim.checkers.one_owner import OneOwner
 from tests.sim.checkers.one_run import OneRun
 from tests.sim.checkers.overrides_logged import OverridesLogged
+from tests.sim.checkers.owner_declared import OwnerDeclared
 from tests.sim.checkers.proven_leases import ProvenLeases
 from tests.sim.checkers.raft_core import RaftCore
 from tests.sim.checkers.replay import Replay
@@ -50,6 +51,7 @@ class Watch:
         clock: True time.
         newest: The state behind the highest index that anybody applied.
         on_applied: Called with every state that a replica comes to, after the checkers.
+        on_acknowledged: Called with the service and its region for each acknowledged write.
     """
 
     clock: Callable[[], int] = lambda: 0
@@ -75,12 +77,14 @@ class Watch:
     one_effect: OneEffect = field(default_factory=OneEffect)
     flap: Flap = field(default_factory=Flap)
     failback: Failback = field(default_factory=Failback)
+    owner_declared: OwnerDeclared = field(default_factory=OwnerDeclared)
     evidence: Evidence = field(default_factory=Evidence)
     replay: Replay = field(default_factory=Replay)
     overrides: OverridesLogged = field(default_factory=OverridesLogged)
     rto: Rto = field(default_factory=Rto)
     stable_leader: StableLeader = field(default_factory=StableLeader)
     on_applied: list[Callable[[str, State], None]] = field(default_factory=list)
+    on_acknowledged: list[Callable[[str, str], None]] = field(default_factory=list)
     newest: State = field(default_factory=State)
 
     def know(self, domain_by_director: Mapping[str, str]) -> None:
@@ -135,13 +139,17 @@ class Watch:
         self.stable_leader.led(term, now_ms=now_ms)
 
     def committed(
-        self, replica_id: str, entries: Collection[Entry], voters: Collection[str]
+        self,
+        replica_id: str,
+        entries: Collection[Entry],
+        voters: Collection[str],
+        newest: Collection[str] = (),
     ) -> None:
-        """A replica takes entries as committed, which needs a majority of ``voters``."""
+        """A replica takes entries as committed, by a majority of one of these memberships."""
         cut = self.raft.rewritten_from(entries)
         if cut is not None:
             self.restored(cut - 1)
-        self.raft.committed(replica_id, entries, voters)
+        self.raft.committed(replica_id, entries, voters, newest)
 
     def read_asked(self, replica_id: str, number: int) -> None:
         """A linearizable read begins."""
@@ -192,6 +200,7 @@ class Watch:
         self.overrides.changed(before, after, self.raft.entries)
         self.revoked.changed(before, after, now_ms=now_ms)
         self.failback.changed(before, after, now_ms=now_ms)
+        self.owner_declared.changed(before, after)
         self.rto.changed(before, after, now_ms=now_ms)
         self.stable_leader.look(now_ms=now_ms)
 
@@ -292,6 +301,8 @@ class Watch:
             self.lost_writes.acknowledged(
                 region_id, token, now_ms=now_ms, records=records, service_id=service_id
             )
+        for each in self.on_acknowledged:
+            each(service_id, region_id)
 
     # -- what scenarios tell -----------------------------------------------------------------------
 

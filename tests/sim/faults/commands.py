@@ -9,30 +9,76 @@ from director.core.topology import Topology
 from director.routing.table import Override, RegionId
 from tests.sim.cluster import Cluster
 from tests.sim.faults.fault import ALL, Fault
-from tests.sim.operator import Operator, Request
+from tests.sim.operator import DEADLINE_MS, Operator, Request
 from tests.sim.region import SERVICE
+
+_LOOK_EVERY_MS = 100
+# Whoever releases what was drained goes on asking until there is a quorum again.
+_RELEASED_WITHIN_MS = 60_000
 
 
 class Commands(Fault):
-    """Somebody asks for changes. What was drained or forced is released when this is mended."""
+    """Somebody asks for changes.
+
+    What was drained or forced is released when this is mended, but not before everybody who asks
+    has his answer: a release that overtakes its drain releases nothing.
+    """
 
     def __init__(self, role: str = "") -> None:
         super().__init__(role)
         self.sent: list[Request] = []
+        self._unsent = 0
+        self._is_released = False
+
+    def is_done(self, now_ms: int) -> bool:
+        """Whether all was asked and answered, or given up; once mended, the releases too."""
+        return not self._is_asking(now_ms) and self._is_released is self.is_over
+
+    def _is_asking(self, now_ms: int) -> bool:
+        asking = any(each.answer is None and now_ms < each.end_ms for each in self.sent)
+        return asking or self._unsent > 0
 
     def can_strike(self, cluster: Cluster) -> bool:
         return cluster.home() is not None and cluster.newest().director.state.revision > 0
 
-    def send(self, cluster: Cluster, operator: Operator, ask: Ask, command_id: str = "") -> None:
+    def send(
+        self,
+        cluster: Cluster,
+        operator: Operator,
+        ask: Ask,
+        command_id: str = "",
+        *,
+        within_ms: int = DEADLINE_MS,
+    ) -> None:
         """Ask, and go on."""
         cluster.command_count += 1
-        self.sent.append(operator.send(ask, command_id or f"ask-{cluster.command_count}"))
+        command_id = command_id or f"ask-{cluster.command_count}"
+        self.sent.append(operator.send(ask, command_id, within_ms=within_ms))
+
+    def send_later(
+        self, cluster: Cluster, wait_ms: int, operator: Operator, ask: Ask, command_id: str = ""
+    ) -> None:
+        """Ask in a moment."""
+        self._unsent += 1
+
+        def ask_now() -> None:
+            self._unsent -= 1
+            self.send(cluster, operator, ask, command_id)
+
+        cluster.world.schedule.after(wait_ms, ask_now)
 
     def mend(self, cluster: Cluster) -> None:
         super().mend(cluster)
+        self._release(cluster)
+
+    def _release(self, cluster: Cluster) -> None:
+        if self._is_asking(cluster.world.now_ms):
+            cluster.world.schedule.after(_LOOK_EVERY_MS, lambda: self._release(cluster))
+            return
+        self._is_released = True
         operator = Operator(cluster, "night shift")
         for ask in _releases(self.sent):
-            self.send(cluster, operator, ask)
+            self.send(cluster, operator, ask, within_ms=_RELEASED_WITHIN_MS)
 
 
 class AllAtOnce(Commands, name="move, drain and documents at once", numbers=(36,), roles=(ALL,)):
@@ -50,10 +96,7 @@ class AllAtOnce(Commands, name="move, drain and documents at once", numbers=(36,
         rng.shuffle(asks)
         for number, ask in enumerate(asks):
             operator = Operator(cluster, f"operator {number}")
-            cluster.world.schedule.after(
-                rng.choice([0, 1, 20, 300]),
-                lambda operator=operator, ask=ask: self.send(cluster, operator, ask),  # type: ignore[misc]
-            )
+            self.send_later(cluster, rng.choice([0, 1, 20, 300]), operator, ask)
         self.hit(cluster, ALL)
 
 
@@ -67,10 +110,7 @@ class TwiceAsked(Commands, name="a command twice", numbers=(37,), roles=(ALL,)):
         for name in ("one", "other"):
             operator = Operator(cluster, name)
             for wait_ms in (0, rng.choice([1, 100, 1_000])):
-                cluster.world.schedule.after(
-                    wait_ms,
-                    lambda operator=operator: self.send(cluster, operator, ask, command_id),  # type: ignore[misc]
-                )
+                self.send_later(cluster, wait_ms, operator, ask, command_id)
         self.hit(cluster, ALL)
         cluster.world.schedule.after(20_000, lambda: self._count_runs(cluster, command_id))
 
@@ -89,17 +129,19 @@ class PoisonedDocuments(Commands, name="poisoned documents", numbers=(43,), role
         poison: Topology = cluster.topology
         revision: int | None = 0
         if rng.random() < 0.7:
+            # Whether they are refused is up to who owns what when they come (owner_declared).
             poison, revision = _without_owner(cluster.topology, str(cluster.home())), None
         ask = ManifestAsked(poison, f"poison {cluster.command_count}", revision)
         before = cluster.newest().director.state.revision
         self.send(cluster, Operator(cluster, "tired"), ask)
         self.hit(cluster, ALL)
-        cluster.world.schedule.after(12_000, lambda: self._look(before))
+        if revision is not None:
+            cluster.world.schedule.after(12_000, lambda: self._look(before))
 
     def _look(self, before: int) -> None:
         answer = self.sent[0].answer
         assert answer is None or answer.reason is not None, (
-            f"documents without the owner's site, or not for revision {before}, were applied"
+            f"documents that were not for revision {before} were applied"
         )
 
 

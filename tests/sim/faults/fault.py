@@ -117,7 +117,7 @@ class Fault(ABC):
 
 def region_in_role(cluster: Cluster, role: str) -> str | None:
     """Name the region in a role, by the newest state; None if there is none."""
-    run, home = cluster.active_run(), cluster.home()
+    run, home = cluster.active_run(), cluster.busiest_home()
     source = home if run is None else run.source
     target = None if run is None else run.target
     if role == ACTIVE:

@@ -24,7 +24,7 @@ from tests.sim.scenarios.changes import (
     LastTwoDrained,
     PoisonedConfiguration,
 )
-from tests.sim.scenarios.clocks import RatesApart, WallClockJumps
+from tests.sim.scenarios.clocks import RatesApart, RatesBeyondRho, WallClockJumps
 from tests.sim.scenarios.directors import QuorumLost
 from tests.sim.scenarios.disks import (
     Amnesia,
@@ -67,6 +67,7 @@ from tests.sim.scenarios.processes import (
     Suspended,
 )
 from tests.sim.scenarios.second_failures import SecondFailure, SecondFailureOfSwitchover
+from tests.sim.scenarios.unheard_leader import UnheardLeader
 
 BY_FAULT: dict[int, tuple[type[Named], ...]] = {
     1: (KilledAnywhere,),
@@ -75,14 +76,14 @@ BY_FAULT: dict[int, tuple[type[Named], ...]] = {
     4: (Suspended,),
     5: (Split,),
     6: (OneWayLink, DirectorGraph),
-    7: (PartialPartition,),
+    7: (PartialPartition, UnheardLeader),
     8: (LeaderReachesOne,),
     9: (MinorityWithHome,),
     10: (FlappingLink,),
     11: (BadNetwork,),
     13: (OldMessages,),
     14: (WallClockJumps,),
-    15: (RatesApart,),
+    15: (RatesApart, RatesBeyondRho),
     16: (FullDisk,),
     17: (FailingSync,),
     18: (SlowDisk,),

@@ -105,7 +105,9 @@ class LastTwoDrained(Named):
             answer = self.operator.drain(f"drain {number}", name)
             assert answer is not None
             assert answer.is_done, answer.message
-        self.until(lambda: self.home in keep, 20_000, "the owner leaves its drained region")
+        # The second drain may take the target of the first one's move away; a planned move that was
+        # taken back is not tried again for a minute.
+        self.until(lambda: self.home in keep, 90_000, "the owner leaves its drained region")
         operators = [Operator(self.cluster, f"operator {name}") for name in keep]
         asked = [
             each.send(DrainAsked(RegionId(name), drained=True), f"drain {name}")

@@ -6,10 +6,14 @@ it rested on, so that it can be understood.
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from director.core.commands import StageName
 from director.core.state import Run, State
 from director.routing.table import Verdict
+from regions.core.effects import SetGate
 from tests.sim.options import Options
 from tests.sim.process import Process
 from tests.sim.round_trips import region_names
@@ -20,6 +24,8 @@ HOUR_MS = 3_600_000
 PAUSE_MS = 2_000
 # About one pause a minute.
 _BETWEEN_MS = (30_000, 90_000)
+# For so long after a pause evidence of it may still arrive, and what waited is worked off.
+_AFTER_PAUSE_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +59,37 @@ class Alarm:
 
 @dataclass(slots=True)
 class Calm:
-    """What became of one world."""
+    """What became of one world.
+
+    Attributes:
+        region_ms: Regions times duration.
+        runs: Runs of any kind that began.
+        failovers: Those that gave the service to another region; others were taken back in time.
+        down: Verdicts DOWN.
+        wrongly_down: Those on a region of which nothing stood still at that time.
+        unknown: Verdicts UNKNOWN.
+        terms: Terms of leaders, the first one not counted.
+        gate_closures: How often the owner's gate closed.
+        gate_closed_ms: For how long, together.
+        write_gap_ms: The longest time between two acknowledged writes.
+        calm_write_gap_ms: Likewise, of those gaps in which nothing stood still.
+        writes: Acknowledged ones.
+    """
 
     region_ms: int = 0
     runs: int = 0
     failovers: int = 0
-    """Runs that moved the service; the others were taken back in time."""
     down: int = 0
+    wrongly_down: int = 0
     unknown: int = 0
+    terms: int = 0
+    gate_closures: int = 0
+    gate_closed_ms: int = 0
+    write_gap_ms: int = 0
+    calm_write_gap_ms: int = 0
+    writes: int = 0
     pauses: Counter[str] = field(default_factory=Counter)
+    """Of processes that really ran, by what they were."""
     alarms: list[Alarm] = field(default_factory=list)
 
 
@@ -85,12 +113,57 @@ def drawn(seed: int, health: Health) -> Options:
         rpo_ms=30_000,
         # Seldom enough to be cheap; what is looked for is in the control plane.
         write_every_ms=500,
+        # So long that one answer lasts until the next write: gaps have other reasons then.
+        gate_answer_ms=1_000,
         snapshot_entries=1_000,
         cooldown_ms=15 * 60_000,
         disk="memory",
         duplicated=0.0,
         reordered=0.0,
+        tcp_timers=True,
     )
+
+
+class _Owner:
+    """Watches that the service can be written to: its owner's gate, and the gaps between writes."""
+
+    def __init__(self, calm: Calm, clock: Callable[[], int]) -> None:
+        self._calm = calm
+        self._clock = clock
+        self._is_open: dict[str, bool] = {}
+        self._closed_at_ms: int | None = None
+        self._wrote_at_ms: int | None = None
+        self.paused_until_ms = 0
+
+    def gate(self, region_id: str, told: SetGate) -> str:
+        """Take a gate's change in; say why the owner's closed, "" if it did not."""
+        was_open = self._is_open.get(region_id, False)
+        self._is_open[region_id] = told.is_open
+        if told.is_open and self._closed_at_ms is not None:
+            self._calm.gate_closed_ms += self._clock() - self._closed_at_ms
+            self._closed_at_ms = None
+        if not was_open or told.is_open or told.home != region_id:
+            return ""
+        self._closed_at_ms = self._clock()
+        self._calm.gate_closures += 1
+        return told.reason
+
+    def wrote(self, _service_id: str, _region_id: str) -> None:
+        """A write was acknowledged."""
+        calm, now_ms, before_ms = self._calm, self._clock(), self._wrote_at_ms
+        self._wrote_at_ms = now_ms
+        calm.writes += 1
+        if before_ms is None:
+            return
+        gap_ms = now_ms - before_ms
+        calm.write_gap_ms = max(calm.write_gap_ms, gap_ms)
+        if before_ms >= self.paused_until_ms:
+            calm.calm_write_gap_ms = max(calm.calm_write_gap_ms, gap_ms)
+
+    def ended(self) -> None:
+        """The world ends."""
+        if self._closed_at_ms is not None:
+            self._calm.gate_closed_ms += self._clock() - self._closed_at_ms
 
 
 class Healthy(Story):
@@ -103,40 +176,53 @@ class Healthy(Story):
         self._rng = random.Random(f"pauses {options.seed}")
         self._paused = "nothing paused yet"
         self._paused_at_ms = 0
+        self._paused_region = ""
         self._seen: State | None = None
         self._stage_by_run: dict[str, str] = {}
+        self._moved: set[str] = set()
+        self._owner = _Owner(self.calm, lambda: self.world.now_ms)
 
     def run(self) -> Outcome:
         """Play it. Alarms do not end it: they are counted in ``calm``."""
         self.cluster.start()
         self.until_settled(SETTLE_MS_MAX, "at the start")
         self.advance(10_000)
-        self.world.watch.on_applied.append(self._see_applied)
+        self._watch()
         began_ms, end_ms = self.world.now_ms, self.world.now_ms + self._health.duration_ms
         while self.world.now_ms < end_ms:
             self.advance(min(self._rng.randint(*_BETWEEN_MS), end_ms - self.world.now_ms))
             if self._health.pause_ms and self.world.now_ms < end_ms:
                 self._pause_one()
         self.calm.region_ms = (self.world.now_ms - began_ms) * len(self.cluster.regions)
-        state = self.cluster.newest().director.state
-        ours = [run for run in state.runs if run.run_id in self._stage_by_run]
-        self.calm.runs = len(ours)
-        self.calm.failovers = sum(run.cause == "" for run in ours)
+        self.calm.runs = len(self._stage_by_run)
+        self.calm.failovers = len(self._moved)
+        self.calm.terms = len(self.world.watch.leaders.leader_by_term) - 1
+        self._owner.ended()
+        self.world.watch.finish()
         self.outcome.simulated_ms = self.world.now_ms
         self.outcome.events = self.world.schedule.event_count
         self.outcome.digest = self.world.trace.digest()
         return self.outcome
+
+    def _watch(self) -> None:
+        self.world.watch.on_applied.append(self._see_applied)
+        self.world.watch.on_acknowledged.append(self._owner.wrote)
+        for name, region in self.cluster.regions.items():
+            region.on_gate = partial(self._see_gate, name)
 
     # -- pauses ------------------------------------------------------------------------------------
 
     def _pause_one(self) -> None:
         """Stop one process, or one region's machine with agent and service, for two seconds."""
         role, processes = self._drawn_node()
-        self.calm.pauses[role] += 1
         self._paused = f"{role} {processes[0].host}"
+        self._paused_region = processes[0].host
         self._paused_at_ms = self.world.now_ms
+        # What it finds to do when it goes on takes it a moment.
+        self._owner.paused_until_ms = self.world.now_ms + self._health.pause_ms + _AFTER_PAUSE_MS
         for process in processes:
             process.pause()
+        self.calm.pauses[role] += all(each.is_paused for each in processes)
         self.world.network.watch_blocked()
         self.advance(self._health.pause_ms)
         for process in processes:
@@ -177,16 +263,32 @@ class Healthy(Story):
                 continue
             if record.verdict is Verdict.DOWN:
                 self.calm.down += 1
+                stood_still = self._stood_still(pair[1])
+                self.calm.wrongly_down += not stood_still
                 evidence = ", ".join(
                     f"{each.vantage} {each.finding} {each.age_ms} ms" for each in record.evidence
                 )
-                self._alarm(f"{pair[1]} is DOWN", f"{record.reason}: {evidence}")
+                how = "" if stood_still else "wrongly "
+                self._alarm(f"{pair[1]} is {how}DOWN", f"{record.reason}: {evidence}")
             self.calm.unknown += record.verdict is Verdict.UNKNOWN
+
+    def _stood_still(self, region_id: str) -> bool:
+        """Whether part of a region stands still, or did until a moment ago."""
+        since_ms = self.world.now_ms - self._paused_at_ms
+        is_lately = since_ms <= self._health.pause_ms + _AFTER_PAUSE_MS
+        return self._paused_region == region_id and is_lately
+
+    def _see_gate(self, region_id: str, told: SetGate) -> None:
+        reason = self._owner.gate(region_id, told)
+        if reason and not self._stood_still(region_id):
+            self._alarm(f"the gate of {region_id} closes", reason)
 
     def _see_run(self, run: Run) -> None:
         if self._stage_by_run.get(run.run_id) == run.stage:
             return
         self._stage_by_run[run.run_id] = run.stage
+        if run.stage is StageName.PROMOTING:
+            self._moved.add(run.run_id)
         notes = "; ".join((*run.notes, *(f"{each.phase}: {each.note}" for each in run.ledger)))
         self._alarm(f"{run.run_id} {run.source} to {run.target} is {run.stage}", notes)
 

@@ -19,6 +19,10 @@ _STAGES = (
 )
 _PLANNED_STAGES = (StageName.DRAINING, *_STAGES[1:])
 _AWAY_MS = 12_000
+_NEW_OWNER = (StageName.PUBLISHING, StageName.VERIFYING)
+"""When the target owns already."""
+# For this long it has to stay as it is before a person gives in.
+_BLOCKED_MS = 20_000
 
 
 class SecondFailure(Named):
@@ -63,6 +67,9 @@ class SecondFailure(Named):
             f"{source} was lost, then the {self._struck}",
         )
         if not self.is_serving():
+            # Only an owner that was lost before anybody measured its copies is left to a person.
+            assert "target" in self._struck, f"blocked although only the {self._struck} was lost"
+            assert self._stage in _NEW_OWNER, f"blocked, and nobody new owned when {self._stage}"
             self._accept_the_loss()
         # One grant for each move that got that far, and for each that was taken back when fenced.
         assert self.epoch > epoch or self.home == source
@@ -73,9 +80,10 @@ class SecondFailure(Named):
 
     def _accept_the_loss(self) -> None:
         """An owner that is lost right after it was promoted has no copy of known lag: a person."""
-        self.advance(10_000)
+        self.advance(_BLOCKED_MS)
         if self.is_serving():
             return
+        assert self._is_blocked(), f"nobody serves, and nothing is unknown: {self.held()}"
         answer = self.operator.fail_over("accepting a minute", accept_loss_ms=60_000)
         assert answer is not None
         assert answer.is_done, answer.message
