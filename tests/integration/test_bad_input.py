@@ -223,7 +223,8 @@ def test_a_replica_with_a_full_disk_stops_writing_answers_reads_and_comes_back()
         else:
             pytest.fail("the disk did not fill up")
 
-        assert await group.refusal("d2") == "STORAGE_FULL"
+        # It leads no more, and says who does; the others go on.
+        assert await group.refusal("d2") == "NOT_LEADER"
         assert await group.resolves("d2")
         revision = await group.apply(MANIFEST + "# without d2\n")
 
