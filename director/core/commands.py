@@ -125,6 +125,8 @@ class StartRun:
         suspected_at_ms: Director time of the first bad sign; the RTO counts from here.
         loss_bound_ms: Bound on lost writes at decision time; None is unknown, hence infinite.
         accept_loss_ms: The loss an operator accepts by hand; None accepts none beyond the RPO.
+        covered_at_ms: Director time up to which the target's copy surely has every write; None is
+            unknown. The home may go on for a while, so the loss is bounded anew from here.
     """
 
     stamp: Stamp
@@ -137,6 +139,7 @@ class StartRun:
     loss_bound_ms: int | None
     accept_loss_ms: int | None = None
     evidence: tuple[Evidence, ...] = ()
+    covered_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,10 @@ class AdvanceRun:
 
     Entering PROMOTING is the grant: it raises the epoch and makes ``target`` the home. The
     leader proposes it only once the old home has provably stopped (A4), and ``note`` says how.
+
+    Attributes:
+        loss_bound_ms: Bound on lost writes as of now, when the home was last granted a lease, or
+            has stopped; None leaves the one before.
     """
 
     stamp: Stamp
@@ -152,6 +159,7 @@ class AdvanceRun:
     expected_stage: StageName
     stage: StageName
     note: str = ""
+    loss_bound_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

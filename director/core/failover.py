@@ -36,6 +36,7 @@ class Candidate:
     Attributes:
         loss_bound_ms: Bound on the writes lost by promoting it, as a span; None is unknown.
         ineligible: Why not; None when it may be promoted.
+        covered_ms: Local instant up to which its copy surely has every write; None is unknown.
     """
 
     region_id: RegionId
@@ -43,6 +44,7 @@ class Candidate:
     loss_bound_ms: int | None
     lag_ms: int | None
     ineligible: Ineligible | None
+    covered_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,7 @@ def loss_bound_ms(
         region_id: The candidate.
         suspected_ms: Local instant of the first bad sign of the home; now, if there is none.
     """
-    samples = bench.court.log.lag_samples((service.service_id, region_id))
-    writer = last_writer(bench, group)
-    following = tuple(each for each in samples if each.follows(group.group_id, writer))
-    covered_ms = covered_through_ms(following, suspected_ms)
+    covered_ms = copy_covers_ms(bench, service, group, region_id, suspected_ms)
     if covered_ms is None:
         return None
     token = bench.state.token(group)
@@ -90,6 +89,19 @@ def loss_bound_ms(
     if suspected_ms >= bench.now_ms:
         home_ends_ms = bench.now_ms  # nothing is wrong with the home; it will be asked to stop
     return max(0, home_ends_ms - covered_ms)
+
+
+def copy_covers_ms(
+    bench: Bench, service: ServiceSpec, group: Group, region_id: RegionId, suspected_ms: int
+) -> int | None:
+    """Local instant up to which a copy surely has every write of the present home; None: unknown.
+
+    See ``loss_bound_ms``.
+    """
+    samples = bench.court.log.lag_samples((service.service_id, region_id))
+    writer = last_writer(bench, group)
+    following = tuple(each for each in samples if each.follows(group.group_id, writer))
+    return covered_through_ms(following, suspected_ms)
 
 
 def last_writer(bench: Bench, group: Group) -> FencingToken:
@@ -181,6 +193,7 @@ def candidates(
                 bound_ms,
                 samples[-1].lag_ms if samples else None,
                 reason,
+                copy_covers_ms(bench, service, group, site.region_id, suspected_ms),
             )
         )
     # Unknown loss sorts last among equals; every key ends with the name (determinism, rule 6).

@@ -13,6 +13,7 @@ from director.core.commands import AbortRun, AdvanceRun, RunKind, StageName, Sta
 from director.core.failover import (
     Bench,
     Ineligible,
+    copy_covers_ms,
     covered_through_ms,
     is_idle,
     standing,
@@ -71,10 +72,12 @@ class RunView:
         """How long this leader has seen the run in its stage."""
         return self.bench.now_ms - self.memory.since_ms
 
-    def advance(self, note: str) -> AdvanceRun:
+    def advance(self, note: str, *, loss_bound_ms: int | None = None) -> AdvanceRun:
         """Propose the following stage."""
         following = _FOLLOWING[self.run.stage]
-        return AdvanceRun(self.stamp, self.run.run_id, self.run.stage, following, note)
+        return AdvanceRun(
+            self.stamp, self.run.run_id, self.run.stage, following, note, loss_bound_ms
+        )
 
     def abort(self, cause: str, note: str) -> AbortRun:
         """Propose to end the run."""
@@ -144,7 +147,7 @@ def _confirming(view: RunView) -> Step | None:
     if reason is not None:
         return _without_target(view, reason)
     if is_idle(view.bench, view.group, view.run.source):
-        return view.advance(f"the gate of {view.run.source} stays closed")
+        return _within_rpo(view, f"the gate of {view.run.source} stays closed")
     judgement = judge(view.bench.court, view.service, view.run.source, now_ms=view.bench.now_ms)
     return _retracted(view, judgement) or _confirmed(view, judgement)
 
@@ -161,7 +164,7 @@ def _retracted(view: RunView, judgement: Judgement) -> Step | None:
 def _confirmed(view: RunView, judgement: Judgement) -> Step | None:
     hold_ms = view.bench.state.topology.policy(view.service.policy_id).hold_ms
     if view.here_ms >= hold_ms and _is_fresh_round(view, judgement):
-        return view.advance(f"confirmed: {judgement.cause}")
+        return _within_rpo(view, f"confirmed: {judgement.cause}")
     if view.here_ms >= hold_ms + _CONFIRM_DEADLINE_MS:
         return view.abort("EVIDENCE_LOST", f"no fresh evidence against {view.run.source}")
     return None
@@ -210,9 +213,47 @@ def _fencing(view: RunView) -> Step | None:
         return None
     if view.memory.stopped_ms is None:
         view.memory.stopped_ms = view.bench.now_ms
-    if view.run.kind is RunKind.FAILOVER or not _tracks_lag(view):
+    if view.run.kind is RunKind.FAILOVER:
+        return _within_rpo(view, how)
+    if not _tracks_lag(view):
         return view.advance(how)
     return _has_every_write(view, how, view.memory.stopped_ms)
+
+
+def _within_rpo(view: RunView, note: str) -> Step:
+    """Go on with the loss as it is bounded by now, or end the run if that is beyond the RPO (D3).
+
+    The home may have been granted leases since the run began, for as long as it answered.
+    """
+    bound_ms = _loss_ms(view)
+    rpo_ms = view.run.rpo_ms
+    policy = view.bench.state.topology.policy(view.service.policy_id)
+    is_guarded = view.run.automatic and policy.require_lag_within_rpo
+    if is_guarded and None not in (bound_ms, rpo_ms) and (bound_ms or 0) > (rpo_ms or 0):
+        return view.abort(
+            "RPO_EXCEEDED", f"{view.run.target} could lose {bound_ms} ms; the RPO is {rpo_ms} ms"
+        )
+    return view.advance(note, loss_bound_ms=bound_ms)
+
+
+def _loss_ms(view: RunView) -> int | None:
+    """Bound the writes lost by going on now; None is unknown.
+
+    What the run was begun with counts too: a new leader has no samples from before the suspicion.
+    """
+    bench, run = view.bench, view.run
+    suspected_ms = bench.now_ms - (view.stamp.at_ms - run.suspected_at_ms)
+    known = [copy_covers_ms(bench, view.service, view.group, run.target, suspected_ms)]
+    if run.covered_at_ms is not None:
+        known.append(bench.now_ms - (view.stamp.at_ms - run.covered_at_ms))
+    covered_ms = max((each for each in known if each is not None), default=None)
+    if covered_ms is None:
+        return None
+    token = FencingToken(bench.state.generation, run.source_epoch)
+    ends_ms = bench.leases.stopped_at_ms(run.group_id, token)
+    if _has_promised(view):
+        ends_ms = min(ends_ms, bench.now_ms)
+    return max(0, ends_ms - covered_ms)
 
 
 def _has_every_write(view: RunView, how: str, stopped_ms: int) -> Step | None:

@@ -107,6 +107,7 @@ def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event
         started_wall_ms=command.stamp.wall_ms,
         index=index,
         evidence=command.evidence,
+        covered_at_ms=command.covered_at_ms,
     )
     state = replace(state, runs=_kept((*state.runs, run)), run_count=number)
     return state, RunStarted(
@@ -141,6 +142,9 @@ def advance_run(state: State, index: int, command: AdvanceRun) -> tuple[State, E
             command,
             Refusal(Reason.STALE_STAGE, f"{run.stage} is followed by {following}"),
         )
+    refusal = _loss_refusal(state, run, command)
+    if refusal is not None:
+        return reject(state, index, command, refusal)
     token: FencingToken | None = None
     group = state.group(run.group_id)
     assert group is not None, "a manifest cannot take the group of an active run away"
@@ -161,6 +165,22 @@ def advance_run(state: State, index: int, command: AdvanceRun) -> tuple[State, E
     if command.stage is StageName.SETTLED:
         state = _settled(state, run)
     return state, RunAdvanced(index, run.run_id, run.stage, token, command.note)
+
+
+def _loss_refusal(state: State, run: Run, command: AdvanceRun) -> Refusal | None:
+    """The director itself gives up no more than the RPO, however long the home went on (D3)."""
+    if not run.automatic or run.rpo_ms is None or command.loss_bound_ms is None:
+        return None
+    service = state.topology.service(run.service_id)
+    assert service is not None, "a manifest cannot take away what a run works on"
+    is_bound = state.topology.policy(service.policy_id).require_lag_within_rpo
+    if not is_bound or command.loss_bound_ms <= run.rpo_ms:
+        return None
+    return Refusal(
+        Reason.RPO_EXCEEDED,
+        f"{run.target} could lose {command.loss_bound_ms} ms of writes by now; the RPO of "
+        f"{run.service_id} is {run.rpo_ms} ms",
+    )
 
 
 def _grant_refusal(state: State, run: Run, group: Group) -> Refusal | None:
@@ -278,6 +298,9 @@ def _at_stage(run: Run, command: AdvanceRun, index: int, now_ms: int) -> Run:
         stage_at_ms=now_ms,
         index=index,
         ended_wall_ms=command.stamp.wall_ms if is_last else 0,
+        loss_bound_ms=(
+            run.loss_bound_ms if command.loss_bound_ms is None else command.loss_bound_ms
+        ),
     )
 
 

@@ -28,6 +28,13 @@ class Trigger:
     automatic: bool
 
 
+def covered_at_ms(bench: Bench, candidate: Candidate, stamp: Stamp) -> int | None:
+    """Director time up to which a candidate's copy surely has every write; None is unknown."""
+    if candidate.covered_ms is None:
+        return None
+    return stamp.at_ms - (bench.now_ms - candidate.covered_ms)
+
+
 def start(
     bench: Bench, group: Group, service: ServiceSpec, trigger: Trigger, stamp: Stamp
 ) -> StartRun | Refusal:
@@ -65,6 +72,7 @@ def start(
         suspected_at_ms=suspected_at_ms,
         loss_bound_ms=best.loss_bound_ms,
         evidence=() if trigger.record is None else trigger.record.evidence,
+        covered_at_ms=covered_at_ms(bench, best, stamp),
     )
     # Director time goes on between entries; the machine will see the stamp's.
     at_now = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))

@@ -27,7 +27,7 @@ from director.core.inputs import (
 from director.core.machine import region_not_found, service_not_found
 from director.core.machine_manifest import manifest_refusal
 from director.core.machine_runs import abort_refusal
-from director.core.moves import no_target
+from director.core.moves import covered_at_ms, no_target
 from director.core.reasons import Reason
 from director.core.safety import Refusal, drain_refusal, override_refusal, start_refusal
 from director.core.state import Group, State
@@ -210,6 +210,7 @@ def _start(
         suspected_at_ms=suspected_at_ms if ask.kind is RunKind.FAILOVER else stamp.at_ms,
         loss_bound_ms=chosen.loss_bound_ms,
         accept_loss_ms=ask.accept_loss_ms,
+        covered_at_ms=covered_at_ms(bench, chosen, stamp),
     )
     refusal = start_refusal(state, command)
     if refusal is not None and refusal.reason is Reason.RPO_EXCEEDED:

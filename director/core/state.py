@@ -93,6 +93,8 @@ class Run:
         measured_rto_ms: Suspicion to PUBLISHING done; None until then.
         cause: Why it aborted; "" otherwise.
         notes: What the ledger has no line for: why it was taken back.
+        covered_at_ms: Director time up to which the target's copy surely has every write, as of the
+            start; None is unknown.
     """
 
     run_id: RunId
@@ -122,6 +124,7 @@ class Run:
     index: int = 0
     evidence: tuple[Evidence, ...] = ()
     notes: tuple[str, ...] = ()
+    covered_at_ms: int | None = None
 
     @property
     def is_active(self) -> bool:

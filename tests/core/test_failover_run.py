@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from director.core.commands import AbortRun, AdvanceRun, RunKind, StageName
+from director.core.effects import Barrier
 from director.core.failover_run import Memory, RunView, Step, next_step, remember
 from director.core.ids import AgentId, FencingToken
 from director.core.inputs import LeaseAsked
@@ -50,6 +51,7 @@ class Stage:
         kind: RunKind = RunKind.FAILOVER,
         service: ServiceSpec | None = None,
         hold_ms: int = 0,
+        covered_at_ms: int | None = None,
     ) -> None:
         self.service = a_service() if service is None else service
         policy = a_policy(hold_ms=hold_ms)
@@ -59,11 +61,10 @@ class Stage:
         token = FencingToken(1, 1)
         self.leases.note_epoch(CHAT_GROUP, token, has_older_stopped=True, now_ms=0)
         # The last lease of Europe was granted one second ago: it ends for sure at 33 181.
-        asked = LeaseAsked(EU, AgentId("agent"), CHAT_GROUP, token, 1, True, True)
-        self.leases.ask(asked)
-        self.leases.passed(1, 1, self.ledger.state, now_ms=NOW_MS - 1_000)
+        self.grant(NOW_MS - 1_000)
         automatic = kind is RunKind.FAILOVER
-        self.run_id = started(self.ledger, a_start(at_ms=NOW_MS, kind=kind, automatic=automatic))
+        start = a_start(at_ms=NOW_MS, kind=kind, automatic=automatic)
+        self.run_id = started(self.ledger, replace(start, covered_at_ms=covered_at_ms))
         for before, after in pairwise(STAGES if automatic else (StageName.DRAINING, *STAGES[1:])):
             if before is stage:
                 break
@@ -72,6 +73,13 @@ class Stage:
         self.watch = Watch(self.ledger.state.topology)
         self.memory: Memory | None = None
         self.beat(NOW_MS)
+
+    def grant(self, at_ms: int) -> None:
+        """Grant Europe a lease."""
+        asked = LeaseAsked(EU, AgentId("agent"), CHAT_GROUP, FencingToken(1, 1), 1, True, True)
+        (barrier,) = self.leases.ask(asked)
+        assert isinstance(barrier, Barrier)
+        self.leases.passed(barrier.barrier_id, 1, self.ledger.state, now_ms=at_ms)
 
     def beat(self, at_ms: int, *, but: tuple[RegionId, ...] = ()) -> None:
         """Every region passes its own probe, and the replicas are in touch."""
@@ -115,11 +123,50 @@ class Stage:
                 return cause
 
 
-def accused(hold_ms: int = 0) -> Stage:
-    scene = Stage(StageName.CONFIRMING, hold_ms=hold_ms)
+def accused(hold_ms: int = 0, service: ServiceSpec | None = None) -> Stage:
+    scene = Stage(StageName.CONFIRMING, hold_ms=hold_ms, service=service)
     scene.accuse(NOW_MS, 10, US, AP)
     assert scene.outcome(NOW_MS) == "wait", "the evidence the run began with is no fresh round"
     return scene
+
+
+# -- what is lost ----------------------------------------------------------------------------------
+
+
+def test_the_loss_is_bounded_anew_by_what_the_home_was_granted_meanwhile() -> None:
+    # Its peers see Europe fail, and the directors do not: it goes on renewing, and writing.
+    scene = accused()
+    scene.grant(NOW_MS + 350)
+    scene.accuse(NOW_MS + 400, 11, US, AP)
+
+    step = scene.step(NOW_MS + 400)
+
+    assert isinstance(step, AdvanceRun)
+    assert step.stage is StageName.FENCING
+    # The copy has everything up to 100 ms before its report at NOW_MS.
+    assert step.loss_bound_ms == 350 + DEFAULT_TIMING.lease_wait_ms + 100
+
+
+def test_a_loss_that_outgrew_the_rpo_ends_the_run() -> None:
+    scene = accused(service=a_service(rpo_ms=5_000))
+    assert 350 + DEFAULT_TIMING.lease_wait_ms + 100 <= 5_000
+    scene.grant(NOW_MS + 900)
+    scene.accuse(NOW_MS + 1_000, 11, US, AP)
+
+    assert scene.outcome(NOW_MS + 1_000) == "RPO_EXCEEDED"
+
+
+def test_a_leader_that_knows_no_samples_counts_from_what_the_run_was_begun_with() -> None:
+    scene = Stage(StageName.FENCING, covered_at_ms=NOW_MS - 400)
+    scene.watch = Watch(scene.ledger.state.topology)
+    scene.watch.replicas_report(NOW_MS + 3_200)
+    scene.watch.hear(US, says(a_service_reading(lag_ms=None)), at_ms=NOW_MS + 3_200)
+
+    step = scene.step(NOW_MS + 3_200)
+
+    assert isinstance(step, AdvanceRun)
+    # The last lease ended for sure at 33 181.
+    assert step.loss_bound_ms == 3_181 + 400
 
 
 # -- confirming ------------------------------------------------------------------------------------

@@ -317,3 +317,19 @@ def test_finished_runs_are_kept_up_to_a_limit_and_running_ones_always() -> None:
     assert len(ledger.state.runs) == RUNS_KEPT_MAX + 1
     assert ledger.state.runs[0].run_id == running
     assert ledger.state.run_count == RUNS_KEPT_MAX + 4
+
+
+def test_a_run_of_the_director_goes_no_further_once_its_loss_is_beyond_the_rpo() -> None:
+    ledger = an_owned_ledger(a_service(rpo_ms=6_000))
+    run_id = started(ledger, a_start(loss_bound_ms=5_000))
+
+    def fence(loss_bound_ms: int) -> AdvanceRun:
+        stages = (StageName.CONFIRMING, StageName.FENCING)
+        return AdvanceRun(a_stamp(), run_id, *stages, loss_bound_ms=loss_bound_ms)
+
+    assert ledger.rejection(fence(6_001)) is Reason.RPO_EXCEEDED
+    ledger.must(fence(6_000))
+
+    assert ledger.run(run_id).loss_bound_ms == 6_000
+    advance(ledger, run_id, StageName.PROMOTING)
+    assert ledger.run(run_id).loss_bound_ms == 6_000, "a stage that says nothing keeps it"

@@ -117,6 +117,7 @@ def test_a_failover_to_a_named_region_becomes_a_run_decided_on_the_present_epoch
         automatic=False,
         suspected_at_ms=NOW_MS,
         loss_bound_ms=100,  # nothing is wrong with the home, so the copy is what it says it is
+        covered_at_ms=NOW_MS - 100,
     )
 
 

@@ -722,20 +722,33 @@ def test_a_target_that_never_served_is_not_tried_again_at_once() -> None:
 
 def test_automation_leaves_an_owner_alone_that_is_up_and_writes() -> None:
     checker = Failback()
+    checker.acknowledged("eu-west1", now_ms=0)
     checker.acknowledged("eu-west1", now_ms=1_000)
     well = with_verdicts(DECLARED, eu=Verdict.UP)
-    begun = replace(well, runs=(replace(RUN, stage=StageName.CONFIRMING),), run_count=1)
-    moving = replace(well, runs=(replace(RUN, stage=StageName.FENCING),), run_count=1)
-    # Whoever began it may not have known of the verdict; and it cannot write for long.
-    checker.changed(well, begun, now_ms=1_100)
-    checker.changed(begun, moving, now_ms=5_000)
-    checker.changed(begun, with_verdicts(moving, eu=Verdict.DOWN), now_ms=1_100)
+    begun, fenced, moved = (
+        replace(well, runs=(replace(RUN, stage=stage),), run_count=1)
+        for stage in (StageName.CONFIRMING, StageName.FENCING, StageName.PROMOTING)
+    )
+    # It cannot write for long; or the verdict was only on its way.
+    checker.changed(begun, fenced, now_ms=5_000)
+    checker.changed(fenced, moved, now_ms=5_100)
+    checker.changed(begun, fenced, now_ms=1_100)
+    found = with_verdicts(fenced, eu=Verdict.DOWN)
+    checker.changed(fenced, found, now_ms=1_110)
+    checker.changed(found, with_verdicts(moved, eu=Verdict.DOWN), now_ms=1_200)
 
+    # Or it began to write only when its replacement was under way.
+    late = Failback()
+    late.acknowledged("eu-west1", now_ms=1_000)
+    late.changed(begun, fenced, now_ms=1_100)
+    late.changed(fenced, moved, now_ms=1_200)
+
+    checker.changed(begun, fenced, now_ms=1_100)
     with pytest.raises(AssertionError, match="which is UP and wrote at 1000 ms"):
-        checker.changed(begun, moving, now_ms=1_100)
+        checker.changed(fenced, moved, now_ms=1_200)
     back = replace(RUN, kind=RunKind.FAILBACK, automatic=False)
     with pytest.raises(AssertionError, match="nobody asked for it"):
-        checker.changed(well, replace(moving, runs=(back,)), now_ms=9_000)
+        checker.changed(well, replace(moved, runs=(back,)), now_ms=9_000)
 
 
 def test_an_owner_keeps_its_site_whatever_documents_come() -> None:

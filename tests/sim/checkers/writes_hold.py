@@ -14,6 +14,7 @@ class WritesHold:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], ServiceRoute] = {}
         self._owner: dict[tuple[str, str], tuple[str, Token]] = {}
+        self._home: dict[tuple[str, Token], str] = {}
 
     def replica_started(self, replica_id: str) -> None:
         """It publishes again what it published before."""
@@ -26,6 +27,8 @@ class WritesHold:
             return
         known = {group.group_id: group for group in before.groups}
         for group in after.groups:
+            if group.home is not None:
+                self._home[group.service_id, (after.generation, group.epoch)] = group.home
             was = known.get(group.group_id)
             if was is not None and was.serving is not None:
                 self._look_at_serving(after, was, group)
@@ -65,4 +68,7 @@ class WritesHold:
                     f"{replica_id} sends {service.service_id} to {service.owner}, and not to "
                     f"{owner} any more, under the same {token}"
                 )
+                if self._home.get((service.service_id, token), service.owner) != service.owner:
+                    # It installed a state in which the home of that token does not serve yet.
+                    token = (token[0], token[1] - 1)
                 self._owner[key] = (service.owner, token)

@@ -113,7 +113,7 @@ class GrantOwnership(_message.Message):
     def __init__(self, stamp: _Optional[_Union[Stamp, _Mapping]] = ..., group_id: _Optional[str] = ..., home: _Optional[str] = ..., expected_epoch: _Optional[int] = ...) -> None: ...
 
 class StartRun(_message.Message):
-    __slots__ = ("stamp", "kind", "group_id", "target", "expected_epoch", "automatic", "suspected_at_ms", "loss_bound_ms", "accept_loss_ms", "evidence")
+    __slots__ = ("stamp", "kind", "group_id", "target", "expected_epoch", "automatic", "suspected_at_ms", "loss_bound_ms", "accept_loss_ms", "evidence", "covered_at_ms")
     STAMP_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +124,7 @@ class StartRun(_message.Message):
     LOSS_BOUND_MS_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_LOSS_MS_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    COVERED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     stamp: Stamp
     kind: str
     group_id: str
@@ -134,21 +135,24 @@ class StartRun(_message.Message):
     loss_bound_ms: int
     accept_loss_ms: int
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
-    def __init__(self, stamp: _Optional[_Union[Stamp, _Mapping]] = ..., kind: _Optional[str] = ..., group_id: _Optional[str] = ..., target: _Optional[str] = ..., expected_epoch: _Optional[int] = ..., automatic: bool = ..., suspected_at_ms: _Optional[int] = ..., loss_bound_ms: _Optional[int] = ..., accept_loss_ms: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ...) -> None: ...
+    covered_at_ms: int
+    def __init__(self, stamp: _Optional[_Union[Stamp, _Mapping]] = ..., kind: _Optional[str] = ..., group_id: _Optional[str] = ..., target: _Optional[str] = ..., expected_epoch: _Optional[int] = ..., automatic: bool = ..., suspected_at_ms: _Optional[int] = ..., loss_bound_ms: _Optional[int] = ..., accept_loss_ms: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., covered_at_ms: _Optional[int] = ...) -> None: ...
 
 class AdvanceRun(_message.Message):
-    __slots__ = ("stamp", "run_id", "expected_stage", "stage", "note")
+    __slots__ = ("stamp", "run_id", "expected_stage", "stage", "note", "loss_bound_ms")
     STAMP_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_STAGE_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    LOSS_BOUND_MS_FIELD_NUMBER: _ClassVar[int]
     stamp: Stamp
     run_id: str
     expected_stage: str
     stage: str
     note: str
-    def __init__(self, stamp: _Optional[_Union[Stamp, _Mapping]] = ..., run_id: _Optional[str] = ..., expected_stage: _Optional[str] = ..., stage: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+    loss_bound_ms: int
+    def __init__(self, stamp: _Optional[_Union[Stamp, _Mapping]] = ..., run_id: _Optional[str] = ..., expected_stage: _Optional[str] = ..., stage: _Optional[str] = ..., note: _Optional[str] = ..., loss_bound_ms: _Optional[int] = ...) -> None: ...
 
 class AbortRun(_message.Message):
     __slots__ = ("stamp", "run_id", "expected_stage", "cause", "note")
@@ -439,7 +443,7 @@ class Spent(_message.Message):
     def __init__(self, phase: _Optional[str] = ..., ms: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "kind", "group_id", "service_id", "source", "target", "source_epoch", "stage", "automatic", "started_at_ms", "suspected_at_ms", "stage_at_ms", "rto_ms", "rpo_ms", "loss_bound_ms", "accept_loss_ms", "ledger", "measured_rto_ms", "cause", "actor", "reason", "request_id", "started_wall_ms", "ended_wall_ms", "index", "evidence", "notes")
+    __slots__ = ("run_id", "kind", "group_id", "service_id", "source", "target", "source_epoch", "stage", "automatic", "started_at_ms", "suspected_at_ms", "stage_at_ms", "rto_ms", "rpo_ms", "loss_bound_ms", "accept_loss_ms", "ledger", "measured_rto_ms", "cause", "actor", "reason", "request_id", "started_wall_ms", "ended_wall_ms", "index", "evidence", "notes", "covered_at_ms")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -467,6 +471,7 @@ class Run(_message.Message):
     INDEX_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    COVERED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     kind: str
     group_id: str
@@ -494,7 +499,8 @@ class Run(_message.Message):
     index: int
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, run_id: _Optional[str] = ..., kind: _Optional[str] = ..., group_id: _Optional[str] = ..., service_id: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., source_epoch: _Optional[int] = ..., stage: _Optional[str] = ..., automatic: bool = ..., started_at_ms: _Optional[int] = ..., suspected_at_ms: _Optional[int] = ..., stage_at_ms: _Optional[int] = ..., rto_ms: _Optional[int] = ..., rpo_ms: _Optional[int] = ..., loss_bound_ms: _Optional[int] = ..., accept_loss_ms: _Optional[int] = ..., ledger: _Optional[_Iterable[_Union[Spent, _Mapping]]] = ..., measured_rto_ms: _Optional[int] = ..., cause: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., started_wall_ms: _Optional[int] = ..., ended_wall_ms: _Optional[int] = ..., index: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    covered_at_ms: int
+    def __init__(self, run_id: _Optional[str] = ..., kind: _Optional[str] = ..., group_id: _Optional[str] = ..., service_id: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., source_epoch: _Optional[int] = ..., stage: _Optional[str] = ..., automatic: bool = ..., started_at_ms: _Optional[int] = ..., suspected_at_ms: _Optional[int] = ..., stage_at_ms: _Optional[int] = ..., rto_ms: _Optional[int] = ..., rpo_ms: _Optional[int] = ..., loss_bound_ms: _Optional[int] = ..., accept_loss_ms: _Optional[int] = ..., ledger: _Optional[_Iterable[_Union[Spent, _Mapping]]] = ..., measured_rto_ms: _Optional[int] = ..., cause: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., started_wall_ms: _Optional[int] = ..., ended_wall_ms: _Optional[int] = ..., index: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., covered_at_ms: _Optional[int] = ...) -> None: ...
 
 class RequestOutcome(_message.Message):
     __slots__ = ("request_id", "index", "run_id", "rejected", "message", "ask_digest")
