@@ -13,7 +13,12 @@ from director.core.reasons import Reason
 from director.core.transit import transit_ms_max
 from director.routing.table import RegionId
 from director.runtime.clock import boot_ms
-from director.service.agent_wire import lease_from_proto, readings_from_proto, says_lag
+from director.service.agent_wire import (
+    lease_from_proto,
+    readings_from_proto,
+    says_lag,
+    unanswered_from_proto,
+)
 from director.service.agents import AgentLink
 from director.service.errors import (
     DirectorError,
@@ -159,6 +164,7 @@ class AgentApi:
                 readings,
                 self._replica_id,
                 transit_ms_max=transit,
+                unanswered=unanswered_from_proto(report),
             )
         )
         if says_lag(readings):

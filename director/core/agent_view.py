@@ -5,7 +5,13 @@ from typing import NamedTuple
 
 from director.core.ids import AgentId, ReplicaId
 from director.core.lag_log import LagSample
-from director.core.observations import PeerReading, Readings, ReplicaReport, ServiceReading
+from director.core.observations import (
+    PeerReading,
+    Readings,
+    ReplicaReport,
+    ServiceReading,
+    Unanswered,
+)
 from director.routing.table import RegionId, ServiceId
 
 AgentKey = tuple[RegionId, AgentId]
@@ -23,6 +29,7 @@ class AgentView:
         heard_at_ms: When each replica last heard the agent itself.
         last_heard_ms: When any of them did, which is the latest of those; 0 if none.
         direct_at_ms: When this replica last did; None if never.
+        unanswered: What it said then of answers of this replica that do not arrive.
         services: The readings of declared services by their ids.
         peer_places: Where in ``readings.peers`` each declared pair is.
         early_lags: The last samples of services that are not declared (yet).
@@ -38,6 +45,7 @@ class AgentView:
     heard_at_ms: dict[ReplicaId, int] = field(default_factory=dict)
     last_heard_ms: int = 0
     direct_at_ms: int | None = None
+    unanswered: Unanswered | None = None
     counter_at: dict[ReplicaId, int] = field(default_factory=dict)
     retired_boots: tuple[str, ...] = ()
     services: dict[ServiceId, ServiceReading] = field(default_factory=dict)

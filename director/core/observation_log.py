@@ -123,7 +123,7 @@ class ObservationLog:
         heard_ms = now_ms - report.age_ms
         view.note_heard(report.heard_by, heard_ms)
         if is_direct:
-            view.direct_at_ms = now_ms
+            view.direct_at_ms, view.unanswered = now_ms, report.unanswered
         # A beat without readings does not overtake readings that come the longer way, by a relay.
         if report.readings is None:
             return False

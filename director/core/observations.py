@@ -85,6 +85,19 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What an agent says of a director that it asks for a lease in vain, to that director alone.
+
+    Attributes:
+        for_ms: Since the oldest request that still waits for a word of it.
+        answered_by: The directors that answered a request since then.
+    """
+
+    for_ms: int
+    answered_by: tuple[ReplicaId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AgentReport:
     """One report as it arrived at one replica, or relayed by another replica.
 
@@ -96,6 +109,7 @@ class AgentReport:
         age_ms: How long ago ``heard_by`` received it; 0 when it is this replica.
         transit_ms_max: The most time it was on its way from the agent to ``heard_by``; None is
             unknown.
+        unanswered: Answers of ``heard_by`` do not arrive; None if none is missing. Not relayed.
     """
 
     region_id: RegionId
@@ -106,6 +120,7 @@ class AgentReport:
     heard_by: ReplicaId
     age_ms: int = 0
     transit_ms_max: int | None = None
+    unanswered: Unanswered | None = None
 
 
 @dataclass(frozen=True, slots=True)

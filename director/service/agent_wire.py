@@ -10,6 +10,7 @@ from director.core.observations import (
     Readings,
     RoundTrip,
     ServiceReading,
+    Unanswered,
 )
 from director.core.timing import Timing
 from director.routing.table import RegionId, ServiceId
@@ -20,6 +21,8 @@ from trafficdirector.peer.v1 import peer_pb2
 
 # More than a region of 2 000 services watched by one agent needs; 64 KiB bounds it anyway.
 READINGS_MAX = 10_000
+# More directors than any fleet has.
+DIRECTORS_MAX = 16
 
 
 def readings_from_proto(readings: pb.Readings) -> Readings:
@@ -119,6 +122,23 @@ def lease_from_proto(
         is_proven=request.is_proven,
         is_holding=request.is_holding,
     )
+
+
+def unanswered_from_proto(report: pb.Report) -> Unanswered | None:
+    """Return what the agent says of answers that do not arrive; None if none is missing.
+
+    Raises:
+        InvalidRequestError: It names too many directors.
+    """
+    if not report.HasField("unanswered"):
+        return None
+    answered_by = report.unanswered.answered_by
+    if len(answered_by) > DIRECTORS_MAX:
+        raise InvalidRequestError(
+            "report.unanswered.answered_by",
+            f"names {len(answered_by)} directors; at most {DIRECTORS_MAX}",
+        )
+    return Unanswered(report.unanswered.for_ms, tuple(ReplicaId(each) for each in answered_by))
 
 
 def token_from_proto(token: pb.FencingToken) -> FencingToken:

@@ -105,6 +105,7 @@ class Autonomy:
 
     def granted(self, given: LeaseGranted, *, now_ms: int) -> tuple[Effect, ...]:
         """Open the gate, or keep it open, if the grant answers a request of ours."""
+        self._links.answered(given.request_number, now_ms=now_ms)
         gate = self._gates.get(given.group_id)
         if gate is None or given.token != gate.token or self._is_stopped:
             return ()
@@ -113,6 +114,7 @@ class Autonomy:
             return ()
         gate.asked_at_ms = {n: at for n, at in gate.asked_at_ms.items() if n > given.request_number}
         gate.tried.clear()
+        self._links.forget_asked()
         gate.refusal = ""
         gate.granted_from_ms = sent_at_ms
         gate.ask_at_ms = sent_at_ms + self.lease_renew_ms
@@ -127,6 +129,7 @@ class Autonomy:
 
     def refused(self, given: LeaseRefused, *, now_ms: int) -> tuple[Effect, ...]:
         """Ask the next director at once, or this one again later."""
+        self._links.answered(given.request_number, now_ms=now_ms)
         gate = self._gates.get(given.group_id)
         if gate is None or gate.asked_at_ms.pop(given.request_number, None) is None:
             return ()
@@ -225,6 +228,7 @@ class Autonomy:
         gate.asked_at_ms[self._request_number] = now_ms
         while len(gate.asked_at_ms) > ASKED_MAX:
             del gate.asked_at_ms[min(gate.asked_at_ms)]
+        self._links.asked(untried[0], self._request_number, now_ms=now_ms)
         gate.ask_at_ms = now_ms + ANSWER_WAIT_MS
         ask = SendLease(
             untried[0],

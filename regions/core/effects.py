@@ -22,17 +22,32 @@ class PulseEcho:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A director was asked for a lease and says nothing, while others answer.
+
+    Attributes:
+        for_ms: Since the oldest request that still waits for a word of it.
+        answered_by: The directors that answered a request since then, sorted.
+    """
+
+    for_ms: int
+    answered_by: tuple[ReplicaId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SendReport:
     """Send a report. ``readings`` None: unchanged since the one before on this stream.
 
     ``counter`` rises with every report of one boot; reports made at one instant share it. ``echo``
-    None: no pulse came on this stream yet.
+    None: no pulse came on this stream yet. ``unanswered`` None: no answer of this director is
+    missing, or nobody answers.
     """
 
     director_id: ReplicaId
     counter: int
     readings: Readings | None
     echo: PulseEcho | None = None
+    unanswered: Unanswered | None = None
 
 
 @dataclass(frozen=True, slots=True)

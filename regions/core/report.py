@@ -55,7 +55,9 @@ class Reporter:
             if not told and made is None:
                 made = readings()
             echo = self._links.echo(director_id, now_ms=now_ms)
-            reports.append(SendReport(director_id, self._counter, None if told else made, echo))
+            unanswered = self._links.unanswered(director_id, now_ms=now_ms)
+            news = None if told else made
+            reports.append(SendReport(director_id, self._counter, news, echo, unanswered))
         return tuple(reports)
 
     def wake_at_ms(self) -> int | None:

@@ -140,6 +140,9 @@ def _report(effect: SendReport) -> pb.Report:
     if effect.echo is not None:
         report.echo.sent_at = effect.echo.sent_at
         report.echo.held_ms = min(effect.echo.held_ms, UINT32_MAX)
+    if effect.unanswered is not None:
+        report.unanswered.for_ms = min(effect.unanswered.for_ms, UINT32_MAX)
+        report.unanswered.answered_by.extend(effect.unanswered.answered_by)
     if effect.readings is None:
         return report
     report.readings.CopyFrom(_readings(effect.readings))

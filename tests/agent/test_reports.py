@@ -1,11 +1,13 @@
 """What is told to the directors, when, and in which order."""
 
-from regions.core.effects import SendReport
-from regions.core.inputs import Disconnected, Ticked, Welcomed
+from regions.core.effects import SendLease, SendReport, Unanswered
+from regions.core.ids import ReplicaId
+from regions.core.inputs import Disconnected, LeaseGranted, LeaseRefused, Ticked, Welcomed
 from regions.core.readings import GateReading, Readings
 from tests.agent.builders import (
     D0,
     D1,
+    D2,
     EAST,
     GROUP,
     HERE,
@@ -180,3 +182,91 @@ def test_the_own_failure_is_told_at_once() -> None:
     ]
     # Probes at 2000, 2250 and 2500 fail.
     assert told[0] <= world.now_ms - 1_100 + 500 + 50
+
+
+# -- directors that do not answer ------------------------------------------------------------------
+
+
+def an_owner_unanswered_by_its_leader() -> World:
+    """An agent that waits for d0's answer for half a second and more, and was refused by d1."""
+    world = a_world(grants=False)
+    world.connect(D0, D1, D2)
+    world.give(a_directive(epoch=1))
+    world.run(800)
+    first, second = world.leases()
+    assert [first.director_id, second.director_id] == [D0, D1]
+    world.give(LeaseRefused(GROUP, second.request_number, "NOT_LEADER"))
+    return world
+
+
+def newest(world: World, director_id: ReplicaId = D0) -> Unanswered | None:
+    """Return what the next report says of missing answers."""
+    began_ms = world.now_ms
+    world.run(600)
+    return world.reports(director_id, began_ms)[-1].unanswered
+
+
+def test_a_leader_that_does_not_answer_is_told_for_how_long_and_who_does() -> None:
+    world = an_owner_unanswered_by_its_leader()
+    asked_at_ms = next(at for at, _ in world.sent(SendLease))
+    began_ms = world.now_ms
+
+    world.run(600)
+
+    at_ms, _ = world.sent(SendReport, began_ms)[-1]
+    to_leader = world.reports(D0, began_ms)[-1]
+    assert to_leader.unanswered == Unanswered(at_ms - asked_at_ms, (D1,))
+    assert world.reports(D1, began_ms)[-1].unanswered is None
+
+
+def test_a_director_is_not_told_of_while_nobody_answers() -> None:
+    world = a_world(grants=False)
+    world.connect(D0, D1)
+    world.give(a_directive(epoch=1))
+
+    world.run(5_000)
+
+    assert all(each.unanswered is None for each in world.reports(D0))
+
+
+def test_who_answered_before_the_leader_was_asked_says_nothing_of_the_leader() -> None:
+    world = a_world(grants=False)
+    world.connect(D0, D1, leader=D1)
+    world.give(a_directive(epoch=1))
+    world.run(300)
+    world.give(LeaseRefused(GROUP, world.leases()[-1].request_number, "NOT_LEADER"))
+    assert [each.director_id for each in world.leases()] == [D1, D0]
+
+    world.run(400)
+
+    assert all(each.unanswered is None for each in world.reports(D0))
+
+
+def test_a_late_answer_ends_the_wait() -> None:
+    world = an_owner_unanswered_by_its_leader()
+    assert newest(world) is not None
+
+    world.give(LeaseRefused(GROUP, world.leases()[0].request_number, "HELD_BY_OTHER"))
+
+    began_ms = world.now_ms
+    world.run(200)
+    assert all(each.unanswered is None for each in world.reports(D0, began_ms))
+
+
+def test_a_grant_ends_the_wait_for_all() -> None:
+    world = an_owner_unanswered_by_its_leader()
+    ask = world.leases()[-1]
+    assert ask.director_id == D2
+
+    world.give(LeaseGranted(GROUP, a_token(1), ask.request_number, LEASE_MS))
+
+    assert newest(world) is None
+
+
+def test_a_new_stream_begins_without_a_wait() -> None:
+    world = an_owner_unanswered_by_its_leader()
+    world.give(Disconnected(D0))
+
+    world.connect(D0)
+
+    assert world.reports(D0)[-1].unanswered is None

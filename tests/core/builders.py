@@ -31,6 +31,7 @@ from director.core.observations import (
     Readings,
     ReplicaReport,
     ServiceReading,
+    Unanswered,
 )
 from director.core.reasons import Reason
 from director.core.state import Group, Run, State
@@ -258,6 +259,7 @@ def a_report(
     boot_id: str = "boot-1",
     agent_id: str = "agent",
     transit_ms_max: int | None = 0,
+    unanswered: Unanswered | None = None,
 ) -> AgentReport:
     return AgentReport(
         region_id,
@@ -268,6 +270,7 @@ def a_report(
         heard_by,
         age_ms,
         transit_ms_max,
+        unanswered,
     )
 
 
@@ -334,6 +337,7 @@ class Watch:
         at_ms: int = 0,
         by: Iterable[ReplicaId] = (D0, D1, D2),
         agent_id: str = "agent",
+        unanswered: Unanswered | None = None,
     ) -> bool:
         self._counter += 1
         news = False
@@ -344,6 +348,7 @@ class Watch:
                 counter=self._counter,
                 heard_by=replica_id,
                 agent_id=agent_id,
+                unanswered=unanswered if replica_id == D0 else None,
             )
             is_direct = replica_id == D0
             news = self.log.observe(report, now_ms=at_ms, is_direct=is_direct) or news

@@ -6,6 +6,7 @@ import pytest
 
 from director.core.effects import HandOver
 from director.core.ids import ReplicaId
+from director.core.observations import Unanswered
 from director.core.state import State
 from director.core.succession import Succession
 from director.core.timing import DEFAULT_TIMING
@@ -44,10 +45,18 @@ class Fleet:
         self.succession.gained(now_ms=0)
         self.hearers = {region: {D0, D1, D2} for region in REGIONS}
         self.replicas: tuple[ReplicaId, ...] = (D0, D1, D2)
+        self.complaints: dict[RegionId, tuple[int, tuple[ReplicaId, ...]]] = {}
+        self.idle_agents: tuple[RegionId, ...] = ()
 
     def cut(self, replica_id: ReplicaId, regions: Iterable[RegionId] = REGIONS) -> None:
         for region in regions:
             self.hearers[region].discard(replica_id)
+
+    def complain(
+        self, region_id: RegionId, *answered_by: ReplicaId, since_ms: int = CUT_MS
+    ) -> None:
+        """From here on d0 hears the region's agent, and the agent hears others."""
+        self.complaints[region_id] = since_ms, answered_by
 
     def run(self, from_ms: int, to_ms: int) -> list[tuple[int, HandOver]]:
         """Return what is handed over, and when."""
@@ -56,11 +65,21 @@ class Fleet:
             if now_ms % 500 == 0:
                 self.watch.replicas_report(now_ms, who=self.replicas)
                 for region in REGIONS:
-                    self.watch.hear(region, at_ms=now_ms, by=sorted(self.hearers[region]))
+                    by = sorted(self.hearers[region])
+                    said = self.unanswered(region, now_ms)
+                    self.watch.hear(region, at_ms=now_ms, by=by, unanswered=said)
+                    if region in self.idle_agents:
+                        self.watch.hear(region, at_ms=now_ms, by=by, agent_id="idle")
             effect = self.succession.look(self.watch.court, self.state, now_ms=now_ms)
             if effect is not None:
                 found.append((now_ms, effect))
         return found
+
+    def unanswered(self, region_id: RegionId, now_ms: int) -> Unanswered | None:
+        if region_id not in self.complaints:
+            return None
+        since_ms, answered_by = self.complaints[region_id]
+        return Unanswered(now_ms - since_ms, answered_by)
 
 
 def a_fleet(state: State | None = None) -> Fleet:
@@ -182,6 +201,88 @@ def test_a_short_silence_is_no_reason_to_go(gap_ms: int) -> None:
         fleet.hearers[region].add(D0)
 
     assert found + fleet.run(CUT_MS + gap_ms, CUT_MS + 10_000) == []
+
+
+# -- a leader that hears and is not heard ----------------------------------------------------------
+
+
+def test_a_leader_whose_answers_do_not_reach_the_owner_hands_over_before_a_lease_ends() -> None:
+    fleet = a_fleet()
+    fleet.complain(EU, D1, D2)
+
+    found = fleet.run(CUT_MS, CUT_MS + 4_000)
+
+    at_ms, effect = found[0]
+    assert effect == HandOver(
+        D1,
+        "d1 hears agents of 1 owners and 4 regions, d0 of 0 and 3; "
+        f"its answers do not arrive in {EU}",
+    )
+    # The first request in vain is sent 2.6 s before a lease ends; an election and asking follow.
+    assert 1_200 <= at_ms - CUT_MS <= 2_600 - 500
+
+
+def test_it_hands_over_to_a_replica_that_the_owner_hears() -> None:
+    fleet = a_fleet()
+    fleet.complain(EU, D2)
+
+    assert [effect.to for _, effect in fleet.run(CUT_MS, CUT_MS + 20_000)] == [D2]
+
+
+def test_a_replica_that_the_owner_hears_and_that_does_not_hear_it_is_not_chosen() -> None:
+    fleet = a_fleet()
+    fleet.complain(EU, D1)
+    fleet.cut(D1, [EU])
+
+    assert fleet.run(CUT_MS, CUT_MS + 20_000) == []
+
+
+def test_an_agent_that_has_nothing_to_ask_for_does_not_speak_for_the_owner() -> None:
+    fleet = a_fleet()
+    fleet.idle_agents = (EU,)
+    fleet.complain(EU, D1, D2)
+
+    assert fleet.run(CUT_MS, CUT_MS + 4_000)
+
+
+def test_an_answer_that_is_late_by_a_second_is_no_reason_to_go() -> None:
+    fleet = a_fleet()
+    fleet.complain(EU, D1, D2)
+    found = fleet.run(CUT_MS, CUT_MS + 1_400)
+    del fleet.complaints[EU]
+
+    assert found + fleet.run(CUT_MS + 1_400, CUT_MS + 10_000) == []
+
+
+def test_a_standby_that_hears_no_answer_is_no_reason_to_go() -> None:
+    fleet = a_fleet()
+    fleet.complain(US, D1, D2)
+
+    assert fleet.run(CUT_MS, CUT_MS + 20_000) == []
+
+
+def test_what_an_agent_said_before_it_fell_silent_keeps_nobody_from_the_office() -> None:
+    fleet = a_fleet()
+    fleet.complain(EU, D2)
+    fleet.cut(D2, [EU])
+    assert fleet.run(CUT_MS, CUT_MS + 2_000) == []
+
+    fleet.cut(D0, [EU])
+
+    found = fleet.run(CUT_MS + 2_000, CUT_MS + 8_000)
+    assert [effect.to for _, effect in found] == [D1]
+
+
+def test_owners_that_hear_different_replicas_do_not_have_it_passed_to_and_fro() -> None:
+    fleet = a_fleet()
+    fleet.complain(EU, D1)
+    assert [effect.to for _, effect in fleet.run(CUT_MS, CUT_MS + 4_000)] == [D1]
+    # It took over, and another owner made it hand the office back.
+    fleet.succession.gained(now_ms=CUT_MS + 8_000)
+
+    found = fleet.run(CUT_MS + 8_000, CUT_MS + 50_000)
+
+    assert found == []
 
 
 # -- a whole fleet ---------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Between protos and the agent's own types: nothing lost on the way up, bounds on the way down."""
 
 from director.routing.table import RegionId, ServiceId
-from regions.core.effects import PulseEcho, SendLease, SendReport
+from regions.core.effects import PulseEcho, SendLease, SendReport, Unanswered
 from regions.core.ids import AgentId, FencingToken, GroupId, ReplicaId
 from regions.core.inputs import (
     GroupDirected,
@@ -96,6 +96,17 @@ def test_readings_arrive_as_they_were() -> None:
 
 def test_unchanged_readings_are_left_out() -> None:
     assert not request_from(SendReport(D0, 2, None)).report.HasField("readings")
+
+
+def test_a_director_is_told_that_its_answers_are_missing_and_who_answers() -> None:
+    unanswered = Unanswered(1_250, (ReplicaId("d1"), ReplicaId("d2")))
+
+    said = request_from(SendReport(D0, 2, None, unanswered=unanswered)).report
+    for_weeks = request_from(SendReport(D0, 2, None, unanswered=Unanswered(2**33, ()))).report
+
+    assert said.unanswered == pb.Unanswered(for_ms=1_250, answered_by=["d1", "d2"])
+    assert for_weeks.unanswered.for_ms == 2**32 - 1
+    assert not request_from(SendReport(D0, 2, None)).report.HasField("unanswered")
 
 
 def test_a_pulse_is_understood_and_goes_back_as_it_came() -> None:

@@ -5,16 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from director.core.effects import RefuseLease
-from director.core.ids import AgentId, FencingToken, GroupId
+from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
 from director.core.observations import (
     GateReading,
     PeerReading,
     Readings,
     RoundTrip,
     ServiceReading,
+    Unanswered,
 )
 from director.routing.table import RegionId, ServiceId
-from director.service.agent_wire import READINGS_MAX, readings_from_proto, readings_to_proto
+from director.service.agent_wire import (
+    DIRECTORS_MAX,
+    READINGS_MAX,
+    readings_from_proto,
+    readings_to_proto,
+    unanswered_from_proto,
+)
 from director.service.agents import AgentLink, AgentLinks
 from director.service.errors import InvalidRequestError
 from trafficdirector.agent.v1 import agent_pb2 as pb
@@ -92,6 +99,22 @@ def test_too_many_readings_are_refused() -> None:
 
     with pytest.raises(InvalidRequestError, match="at most"):
         readings_from_proto(many)
+
+
+def test_a_report_says_whose_answers_arrive_instead() -> None:
+    said = pb.Unanswered(for_ms=1_250, answered_by=["d1", "d2"])
+
+    unanswered = unanswered_from_proto(pb.Report(unanswered=said))
+
+    assert unanswered == Unanswered(1_250, (ReplicaId("d1"), ReplicaId("d2")))
+    assert unanswered_from_proto(pb.Report(counter=1)) is None
+
+
+def test_a_report_that_names_more_directors_than_there_can_be_is_refused() -> None:
+    said = pb.Unanswered(answered_by=["d"] * (DIRECTORS_MAX + 1))
+
+    with pytest.raises(InvalidRequestError, match="at most"):
+        unanswered_from_proto(pb.Report(unanswered=said))
 
 
 def a_link(boot_id: str = "b1") -> AgentLink:

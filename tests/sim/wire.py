@@ -104,7 +104,13 @@ def report_heard(
         None if effect.readings is None else hello.readings.heard(effect.readings),
         heard_by,
         transit_ms_max=transit,
+        unanswered=None if effect.unanswered is None else _unanswered(effect.unanswered),
     )
+
+
+def _unanswered(said: of_agent.Unanswered) -> observations.Unanswered:
+    answered_by = tuple(director_ids.ReplicaId(each) for each in said.answered_by)
+    return observations.Unanswered(said.for_ms, answered_by)
 
 
 def lease_asked(effect: of_agent.SendLease, hello: Hello) -> to_director.LeaseAsked:

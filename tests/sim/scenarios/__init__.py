@@ -67,7 +67,7 @@ from tests.sim.scenarios.processes import (
     Suspended,
 )
 from tests.sim.scenarios.second_failures import SecondFailure, SecondFailureOfSwitchover
-from tests.sim.scenarios.unheard_leader import UnheardLeader
+from tests.sim.scenarios.unheard_leader import MuteLeader, UnheardLeader
 
 BY_FAULT: dict[int, tuple[type[Named], ...]] = {
     1: (KilledAnywhere,),
@@ -75,7 +75,7 @@ BY_FAULT: dict[int, tuple[type[Named], ...]] = {
     3: (PausedShortly, PausedBeyondLease),
     4: (Suspended,),
     5: (Split,),
-    6: (OneWayLink, DirectorGraph),
+    6: (OneWayLink, MuteLeader, DirectorGraph),
     7: (PartialPartition, UnheardLeader),
     8: (LeaderReachesOne,),
     9: (MinorityWithHome,),

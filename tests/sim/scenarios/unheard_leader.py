@@ -1,8 +1,12 @@
-"""The leader has its quorum, and agents do not reach it: it gives its office to one they reach."""
+"""The leader has its quorum, and it and agents do not hear each other: another one gets its office.
+
+Both ways, or one way: the bound for a gate is the same (fault 6).
+"""
 
 from itertools import product
 
-from tests.sim.network import Plane
+from tests.sim.network import ALL_PLANES, Plane
+from tests.sim.replica import Replica
 from tests.sim.scenarios.named import Named
 
 LOOK_MS = 20
@@ -30,6 +34,10 @@ class UnheardLeader(Named):
         self.world.network.cut("agents", pairs, (Plane.AGENTS,))
         self.world.network.watch_blocked()
         self.world.coverage.hit(7, "agents and leader")
+        self.expect_another(leader, owner)
+
+    def expect_another(self, leader: Replica, owner: str) -> None:
+        """Somebody else leads, the owner stays, and its gate is not closed for long."""
         self._watch_gates(CUT_MS)
         assert self.leader is not leader, f"{leader.replica_id} keeps its office unheard"
         assert self.home == owner, f"{owner} was well, and {self.home} owns"
@@ -43,3 +51,26 @@ class UnheardLeader(Named):
             self.advance(LOOK_MS)
             closed_ms = 0 if self.open_gates() else closed_ms + LOOK_MS
             self.closed_ms = max(self.closed_ms, closed_ms)
+
+
+class MuteLeader(UnheardLeader):
+    """Fault 6: the owner's machine hears nothing from the leader's, which hears the owner's agent.
+
+    ``seed`` says whether one follower's words are lost to the owner as well.
+    """
+
+    def play(self) -> None:
+        """Cut the way to the owner, and see it go on."""
+        owner, leader = self.home, self.leader
+        hosts = [leader.process.host]
+        if self.options.seed % 2 == 1:
+            others = [each for each in self.cluster.replicas.values() if each is not leader]
+            hosts.append(self.rng.choice(others).process.host)
+        terms = len(self.world.watch.leaders.leader_by_term)
+        self.world.network.cut("words", product(hosts, [owner]), ALL_PLANES)
+        self.world.network.watch_blocked()
+        self.world.coverage.hit(6, "director to owner")
+        self.expect_another(leader, owner)
+        assert self.leader.process.host not in hosts, "its words do not reach the owner either"
+        handed = len(self.world.watch.leaders.leader_by_term) - terms
+        assert handed == 1, f"the office is handed over once, not {handed} times"

@@ -39,14 +39,24 @@ class Hello(_message.Message):
     def __init__(self, region_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., service_ids: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("counter", "readings", "echo")
+    __slots__ = ("counter", "readings", "echo", "unanswered")
     COUNTER_FIELD_NUMBER: _ClassVar[int]
     READINGS_FIELD_NUMBER: _ClassVar[int]
     ECHO_FIELD_NUMBER: _ClassVar[int]
+    UNANSWERED_FIELD_NUMBER: _ClassVar[int]
     counter: int
     readings: Readings
     echo: PulseEcho
-    def __init__(self, counter: _Optional[int] = ..., readings: _Optional[_Union[Readings, _Mapping]] = ..., echo: _Optional[_Union[PulseEcho, _Mapping]] = ...) -> None: ...
+    unanswered: Unanswered
+    def __init__(self, counter: _Optional[int] = ..., readings: _Optional[_Union[Readings, _Mapping]] = ..., echo: _Optional[_Union[PulseEcho, _Mapping]] = ..., unanswered: _Optional[_Union[Unanswered, _Mapping]] = ...) -> None: ...
+
+class Unanswered(_message.Message):
+    __slots__ = ("for_ms", "answered_by")
+    FOR_MS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_BY_FIELD_NUMBER: _ClassVar[int]
+    for_ms: int
+    answered_by: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, for_ms: _Optional[int] = ..., answered_by: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PulseEcho(_message.Message):
     __slots__ = ("sent_at", "held_ms")
