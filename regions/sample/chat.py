@@ -76,10 +76,15 @@ class Chat:
         return {"records": rows, "length": self._journal.length}
 
     def lag(self) -> dict[str, object]:
-        """How long ago this copy was last known to equal the home; 0 in the home itself."""
-        if self._gate.permit.home == self.region_id:
+        """How long ago this copy was last known to equal the home; 0 while this one may write.
+
+        An owner whose permit has ended may have been replaced, and a copy of another home than the
+        gate names now may lack what that one has: neither knows how far it is behind.
+        """
+        permit = self._gate.permit
+        if permit.is_valid(now_ms=self._gate.now_ms()):
             return {"lag_ms": 0}
-        if self._caught_up_at_ms is None:
+        if self._caught_up_at_ms is None or permit.home != self._copied_from:
             return {"lag_ms": None}
         return {"lag_ms": max(0, self._gate.now_ms() - self._caught_up_at_ms)}
 

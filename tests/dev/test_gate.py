@@ -94,7 +94,28 @@ def test_the_lag_of_a_copy_that_was_never_compared_is_unknown_and_that_of_the_ho
     journal: Journal,
 ) -> None:
     home = Chat("eu-west1", ScriptedGate(OPEN, 500), journal, {})
-    copy = Chat("eu-north1", ScriptedGate(OPEN, 500), journal, {})
+    away = Permit(False, 1, 4, 0, "NOT_HOME", "eu-west1")
+    copy = Chat("eu-north1", ScriptedGate(away, 500), journal, {})
 
     assert home.lag() == {"lag_ms": 0}
+    assert copy.lag() == {"lag_ms": None}
+
+
+def test_an_owner_whose_permit_has_ended_does_not_know_how_far_it_is_behind(
+    journal: Journal,
+) -> None:
+    former = Chat("eu-west1", ScriptedGate(OPEN, 1_000), journal, {})
+
+    assert former.lag() == {"lag_ms": None}
+
+
+def test_a_copy_of_another_home_than_the_gate_names_does_not_know_how_far_it_is_behind(
+    journal: Journal,
+) -> None:
+    gate = ScriptedGate(Permit(False, 1, 4, 0, "NOT_HOME", "eu-west1"), 500)
+    copy = Chat("eu-north1", gate, journal, {})
+    copy._copied_from, copy._caught_up_at_ms = "eu-west1", 430  # noqa: SLF001
+    assert copy.lag() == {"lag_ms": 70}
+
+    gate._permit = Permit(False, 1, 5, 0, "NOT_HOME", "us-east1")  # noqa: SLF001
     assert copy.lag() == {"lag_ms": None}

@@ -179,10 +179,12 @@ class Service:
     def lag_ms(self) -> int | None:
         """How long ago this copy was last known to equal the home; 0 while this one may write.
 
-        An owner whose permit has ended may have been replaced: it has lost touch, and says so.
+        An owner whose permit has ended may have been replaced: it has lost touch, and says so. So
+        does a copy of another home than the gate names now.
         """
+        self._permit = self.regions[self.region_id].check(self.service_id)
         if self._is_permitted():
             return 0
-        if self._caught_up_at_ms is None:
+        if self._caught_up_at_ms is None or self._permit.home != self._copied_from:
             return None
         return self.process.clock.now_ms() - self._caught_up_at_ms
