@@ -114,8 +114,8 @@ def test_a_copy_of_another_home_than_the_gate_names_does_not_know_how_far_it_is_
 ) -> None:
     gate = ScriptedGate(Permit(False, 1, 4, 0, "NOT_HOME", "eu-west1"), 500)
     copy = Chat("eu-north1", gate, journal, {})
-    copy._copied_from, copy._caught_up_at_ms = "eu-west1", 430  # noqa: SLF001
+    copy._copied_from, copy._caught_up_at_ms = "eu-west1", 430
     assert copy.lag() == {"lag_ms": 70}
 
-    gate._permit = Permit(False, 1, 5, 0, "NOT_HOME", "us-east1")  # noqa: SLF001
+    gate._permit = Permit(False, 1, 5, 0, "NOT_HOME", "us-east1")
     assert copy.lag() == {"lag_ms": None}
