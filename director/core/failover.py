@@ -76,6 +76,11 @@ def loss_bound_ms(
         suspected_ms: Local instant of the first bad sign of the home; now, if there is none.
     """
     covered_ms = copy_covers_ms(bench, service, group, region_id, suspected_ms)
+    return _loss_ms(bench, group, covered_ms, suspected_ms)
+
+
+def _loss_ms(bench: Bench, group: Group, covered_ms: int | None, suspected_ms: int) -> int | None:
+    """See ``loss_bound_ms``, for a copy that has every write up to ``covered_ms``."""
     if covered_ms is None:
         return None
     token = bench.state.token(group)
@@ -181,7 +186,8 @@ def candidates(
     for site in service.sites:
         if site.region_id == group.home:
             continue
-        bound_ms = loss_bound_ms(bench, service, group, site.region_id, suspected_ms)
+        covered_ms = copy_covers_ms(bench, service, group, site.region_id, suspected_ms)
+        bound_ms = _loss_ms(bench, group, covered_ms, suspected_ms)
         samples = bench.court.log.lag_samples((service.service_id, site.region_id))
         reason = standing(bench, service, site) or _data_reason(bench, service, bound_ms)
         if reason is None and automatic:
@@ -193,7 +199,7 @@ def candidates(
                 bound_ms,
                 samples[-1].lag_ms if samples else None,
                 reason,
-                copy_covers_ms(bench, service, group, site.region_id, suspected_ms),
+                covered_ms,
             )
         )
     # Unknown loss sorts last among equals; every key ends with the name (determinism, rule 6).

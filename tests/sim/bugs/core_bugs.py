@@ -42,14 +42,14 @@ BUGS = (
         Edit(health, "judge", "silence.silent_elsewhere_count", "silence.silent_domain_count"),
     )),
     Bug("unknown lag is taken for 0", "D3", _JUDGED, (
-        Edit(failover, "loss_bound_ms", "if covered_ms is None:\n        return None",
+        Edit(failover, "_loss_ms", "if covered_ms is None:\n        return None",
              "if covered_ms is None:\n        return 0"),
     )),
     Bug("what a copy says after its home was lost counts", "D3", _JUDGED, (
         Edit(failover, "covered_through_ms", "if sample.at_ms <= until_ms", ""),
     )),
     Bug("what the home may write until its lease ends is not counted as lost", "D3", _JUDGED, (
-        Edit(failover, "loss_bound_ms",
+        Edit(failover, "_loss_ms",
              "home_ends_ms = bench.leases.stopped_at_ms(group.group_id, token)",
              "home_ends_ms = suspected_ms"),
     )),
