@@ -1,11 +1,13 @@
 """What many worlds came to: figures, tables, what was never hit, and the block for the documents.
 
-``python -m tests.sim.campaign_report SUMMARY.json docs/robustness.md`` writes the block.
+``python -m tests.sim.campaign_report SUMMARY.json docs/robustness.md`` writes the block; several
+summaries of different seeds are told of together.
 """
 
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,22 @@ NO_RUN = "no run"
 # Drawn for whole worlds, found in what logs come to, or counted for all faults together.
 _BY_OPTIONS = {11, 15, 21, 24, 35}
 _IN_EVERY_STAGE = (KillDirector.name, LoseRegion.name)
+# What of a summary is the sum over its worlds.
+_ADDED = (
+    "world_count",
+    "failovers",
+    "switchovers",
+    "aborted",
+    "writes",
+    "terms",
+    "events",
+    "simulated_ms",
+    "took_s",
+    "coverage",
+    "strikes",
+    "rto_ms",
+    "failures",
+)
 
 
 @dataclass(slots=True)
@@ -195,6 +213,24 @@ def read_summary(path: Path) -> Summary:
     return Summary(**fields)
 
 
+def merged(summaries: Sequence[Summary]) -> Summary:
+    """One summary of several runs. Raises ValueError if two of them played the same seeds."""
+    runs = sorted(summaries, key=lambda each: (each.first_seed or 0, each.last_seed))
+    total = runs[0]
+    for run in runs[1:]:
+        if run.scenario != total.scenario:
+            raise ValueError(f"{run.scenario!r} and {total.scenario!r} are different scenarios")
+        if run.first_seed is None or run.first_seed <= total.last_seed:
+            raise ValueError(f"seeds {run.first_seed} and {total.last_seed} overlap")
+        for name in _ADDED:
+            setattr(total, name, getattr(total, name) + getattr(run, name))
+        total.last_seed = run.last_seed
+        total.worker_count = max(total.worker_count, run.worker_count)
+        if run.converge_ms_max > total.converge_ms_max:
+            total.converge_ms_max, total.slowest_seed = run.converge_ms_max, run.slowest_seed
+    return total
+
+
 def block(summary: Summary) -> str:
     """The generated block: figures, fault counts, stages, and what zero violations bound."""
     lines = [
@@ -234,12 +270,17 @@ def put_block(document: str, text: str) -> str:
 
 
 def main(words: list[str]) -> int:
-    if len(words) != 2:
-        click.echo("usage: python -m tests.sim.campaign_report SUMMARY.json DOCUMENT.md", err=True)
+    if len(words) < 2:
+        click.echo(
+            "usage: python -m tests.sim.campaign_report SUMMARY.json ... DOCUMENT.md", err=True
+        )
         return 2
-    source, document = Path(words[0]), Path(words[1])
+    sources, document = [Path(each) for each in words[:-1]], Path(words[-1])
     try:
-        text = put_block(document.read_text(encoding="utf-8"), block(read_summary(source)))
+        summary = merged([read_summary(each) for each in sources])
+        for each in uncovered(summary):
+            click.echo(f"campaign_report: never hit: {each}", err=True)
+        text = put_block(document.read_text(encoding="utf-8"), block(summary))
         document.write_text(text, encoding="utf-8")
     except (OSError, ValueError) as error:
         click.echo(f"campaign_report: {error}", err=True)

@@ -12,6 +12,7 @@ from tests.sim.campaign_report import (
     END,
     Summary,
     block,
+    merged,
     put_block,
     read_summary,
     write_summary,
@@ -133,6 +134,31 @@ def test_a_failed_world_makes_the_exit_code_1(
     assert "seed 4 of campaign FAILED: AssertionError: two owners" in said
     assert "  4 ms  x" in said
     assert "0 worlds passed, 1 failed" in said
+
+
+def test_runs_of_different_seeds_are_told_of_together() -> None:
+    first = Summary("campaign", world_count=2, first_seed=0, last_seed=1, failovers=7)
+    first.strikes, first.rto_ms = Counter({("promoting", "x"): 1}), Counter({100: 7})
+    second = Summary("campaign", world_count=3, first_seed=2, last_seed=4, failovers=5)
+    second.strikes, second.rto_ms = Counter({("promoting", "x"): 2}), Counter({100: 4, 900: 1})
+    second.converge_ms_max, second.slowest_seed = 800, 3
+    second.failures = [("campaign", 4, "AssertionError: x")]
+
+    total = merged([second, first])
+
+    assert (total.first_seed, total.last_seed, total.world_count) == (0, 4, 5)
+    assert total.failovers == 12
+    assert total.strikes == Counter({("promoting", "x"): 3})
+    assert total.rto_ms == Counter({100: 11, 900: 1})
+    assert (total.converge_ms_max, total.slowest_seed) == (800, 3)
+    assert total.failures == second.failures
+
+
+def test_a_seed_is_not_counted_twice() -> None:
+    runs = [Summary("campaign", first_seed=0, last_seed=5), Summary("campaign", first_seed=5)]
+
+    with pytest.raises(ValueError, match="overlap"):
+        merged(runs)
 
 
 def test_a_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
