@@ -109,12 +109,14 @@ class CompiledTable:
         elif strategy is Strategy.LEAST_LATENCY:
             order = self.preferences.by_round_trip(place_key, location)
         else:
-            return spread_answer(found, "", spread)
+            return self._spread(found, Query(service_id, spread=spread))
         answers = found.answers
         for number in order:
             answer = answers[number]
             if answer is not None:
-                return answer
+                if found.overflow is None:
+                    return answer
+                return found.overflow.passed_on(answer, str(spread), order)
         raise AssertionError("a plan without a fixed resolution has answers (R1)")
 
     def plan_for(self, service_id: ServiceId, subject_jurisdiction: str) -> Plan | None:
@@ -169,8 +171,22 @@ class CompiledTable:
         if strategy is not Strategy.WEIGHTED:
             order = self.order_for(query.position, strategy)
         if order is None:
-            return spread_answer(found, query.session_id, query.spread)
-        return next(answer for n in order if (answer := found.answers[n]) is not None)
+            return self._spread(found, query)
+        answer = next(answer for n in order if (answer := found.answers[n]) is not None)
+        if found.overflow is None:
+            return answer
+        return found.overflow.passed_on(answer, _client(query), order)
+
+    def _spread(self, found: Plan, query: Query) -> Answer:
+        answer = spread_answer(found, query.session_id, query.spread)
+        if found.overflow is None:
+            return answer
+        return found.overflow.passed_on(answer, _client(query), None)
+
+
+def _client(query: Query) -> str:
+    """Stand for the client, as well as it is known."""
+    return query.session_id or query.client_key or str(query.spread)
 
 
 def not_found(service_id: ServiceId) -> Refusal:

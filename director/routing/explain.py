@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from director.routing.compiled import CompiledTable
 from director.routing.eligibility import BARRED, DRAINED, SiteStanding, Standing
-from director.routing.plan import Plan
+from director.routing.plan import AnswerReason, Plan
 from director.routing.table import (
     Answer,
     Candidate,
@@ -20,6 +20,7 @@ from director.routing.table import (
     Resolution,
     RouteTable,
     ServiceMode,
+    Site,
     Strategy,
     Verdict,
 )
@@ -103,11 +104,13 @@ def _candidate(
         return Candidate(
             region_id, CandidateOutcome.CHOSEN, resolution.reason, text, priority=priority
         )
-    outcome, reason, text = _lost(judged, found)
+    outcome, reason, text = _lost(judged, found, resolution)
     return Candidate(region_id, outcome, reason, text, priority=priority)
 
 
-def _lost(judged: SiteStanding, found: Plan) -> tuple[CandidateOutcome, str, str]:
+def _lost(
+    judged: SiteStanding, found: Plan, resolution: Resolution
+) -> tuple[CandidateOutcome, str, str]:
     """Say why a listed region was not chosen."""
     site, standing = judged.site, judged.standing
     is_in_pool = found.pool is not None and site in found.pool.sites
@@ -116,6 +119,9 @@ def _lost(judged: SiteStanding, found: Plan) -> tuple[CandidateOutcome, str, str
         return CandidateOutcome.REJECTED, standing, judged.detail
     described = _described(judged)
     eligible = CandidateOutcome.ELIGIBLE
+    spilled = _lost_to_spill(site, found, resolution)
+    if spilled:
+        return eligible, spilled[0], f"{described}, {spilled[1]}"
     if found.service.mode is ServiceMode.ACTIVE_PASSIVE:
         return eligible, "NOT_OWNER", f"{described}, standby"
     if not is_in_pool:
@@ -126,6 +132,17 @@ def _lost(judged: SiteStanding, found: Plan) -> tuple[CandidateOutcome, str, str
     return eligible, reason, f"{described}, {phrase}"
 
 
+def _lost_to_spill(site: Site, found: Plan, resolution: Resolution) -> tuple[str, str] | None:
+    """Say why a region was passed over for a client that a full one sent on, or None."""
+    if found.overflow is None or not isinstance(resolution, Answer):
+        return None
+    if resolution.reason != AnswerReason.SPILLED:
+        return None
+    if site.region_id in found.overflow.share_by_id:
+        return "SPILLS", "sends this client on where it comes first"
+    return ("FULL", "full: takes no clients of others") if site.is_full else None
+
+
 def _described(judged: SiteStanding) -> str:
     verdict = {
         Verdict.UP: "healthy",
@@ -134,7 +151,14 @@ def _described(judged: SiteStanding) -> str:
         Verdict.UNKNOWN: "health unknown",
     }[judged.site.verdict]
     said = judged.detail if judged.detail not in ("", "DOWN") else verdict
-    return f"priority {judged.site.priority}, {said}"
+    described = f"priority {judged.site.priority}, {said}"
+    site = judged.site
+    if not site.spill_per_mille:
+        return described
+    return (
+        f"{described}, over spillAt ({site.load_per_mille // 10} % of capacity), "
+        f"{site.spill_per_mille} per mille spill"
+    )
 
 
 def _with_place(candidate: Candidate, number: int, view: _View) -> Candidate:

@@ -21,6 +21,7 @@ from director.routing.eligibility import (
     standings,
     unhealthy_refusal,
 )
+from director.routing.overflow import Overflow, Tier, sending, takers
 from director.routing.rendezvous import ranked
 from director.routing.table import (
     AllUnhealthy,
@@ -51,6 +52,7 @@ class AnswerReason(StrEnum):
     WITHHELD = "WITHHELD"
     PANIC = "PANIC"
     ONLY_DRAINED = "ONLY_DRAINED"
+    SPILLED = "SPILLED"
 
 
 REASON_BY_STRATEGY: Mapping[Strategy, AnswerReason] = {
@@ -64,7 +66,9 @@ _OVERRIDING = frozenset({AnswerReason.WITHHELD, AnswerReason.PANIC, AnswerReason
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A service, filtered. Either ``fixed`` is set, or ``answers`` has two or more.
+    """A service, filtered. Either ``fixed`` is set, or ``answers`` has some.
+
+    That is two or more, unless ``overflow`` says that the only one sends clients on.
 
     ``answers`` holds the prepared answer of each region by number, and None for the regions that
     may not answer now. ``shares`` and ``spread_by_id`` are the same regions with their weights and
@@ -79,6 +83,7 @@ class Plan:
     answers: tuple[Answer | None, ...] = ()
     shares: tuple[tuple[str, int], ...] = ()
     spread_by_id: Mapping[str, Answer] = field(default_factory=dict)
+    overflow: Overflow | None = None
 
 
 def plan(
@@ -107,7 +112,8 @@ def plan(
         )
         for site in tier
     }
-    if is_alone:
+    overflow = _overflow(service, usable, standing_by_id, tuple(region_by_id), revision)
+    if is_alone and overflow is None:
         return Plan(service, judged, usable, tier, by_id[tier[0].region_id])
     answers = tuple(by_id.get(region_id) for region_id in region_by_id)
     return Plan(
@@ -119,7 +125,31 @@ def plan(
         answers,
         tuple((str(site.region_id), site.weight) for site in tier),
         {region_id: _when_spread(service, answer) for region_id, answer in by_id.items()},
+        overflow,
     )
+
+
+def _overflow(
+    service: ServiceRoute,
+    usable: Pool,
+    standing_by_id: Mapping[RegionId, Standing],
+    region_ids: tuple[RegionId, ...],
+    revision: int,
+) -> Overflow | None:
+    """Return who sends clients on and who takes them; None while nobody does, or could."""
+    share_by_id = sending(usable)
+    taking = takers(usable, standing_by_id) if share_by_id else ()
+    if not taking:
+        return None
+    by_id = {
+        site.region_id: _prepared(service, site, AnswerReason.SPILLED, revision) for site in taking
+    }
+    tier = Tier(
+        tuple(by_id.get(region_id) for region_id in region_ids),
+        tuple((str(site.region_id), site.weight) for site in taking),
+        {str(region_id): answer for region_id, answer in by_id.items()},
+    )
+    return Overflow(share_by_id, tier)
 
 
 def _when_spread(service: ServiceRoute, answer: Answer) -> Answer:

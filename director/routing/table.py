@@ -105,6 +105,9 @@ class Site:
 
     ``drained`` is the service's own drain here, besides the region's. ``withheld`` names the
     safety rule that keeps a site in service although its verdict is DOWN; empty if none does.
+    ``spill_per_mille`` is the share of its clients that a full region sends on, ``load_per_mille``
+    its load against its capacity when that was decided; ``is_full`` says that it takes none of the
+    others'. All three are zero while no region of the service sends clients on.
     """
 
     region_id: RegionId
@@ -115,6 +118,9 @@ class Site:
     override: Override | None = None
     drained: bool = False
     withheld: str = ""
+    spill_per_mille: int = 0
+    load_per_mille: int = 0
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,8 @@ class Query:
 
     ``spread`` separates clients that carry no session id: the caller passes a counter or a random
     number, because routing has no source of chance. Equal queries get equal answers.
+    ``client_key`` stands for a client without a session, such as its address; empty if nothing
+    does. It decides only who is sent on by a full region.
     """
 
     service_id: ServiceId
@@ -203,6 +211,7 @@ class Query:
     subject_jurisdiction: str = ""
     session_id: str = ""
     spread: int = 0
+    client_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
