@@ -3,162 +3,98 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections import Counter
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from director.cli import methods
+from director.cli.document_files import (
+    checked,
+    contents,
+    fault_dict,
+    files_option,
+    has_error,
+    joined,
+    removing,
+    sound,
+    source_name,
+)
 from director.cli.example import example
 from director.cli.exits import CliError, ExitCode
 from director.cli.options import ChangeOptions, changing, connected, formatted
 from director.cli.output import Form, Printed, message_dict, note
-from director.cli.words import plural
+from director.cli.parameters import bundled
+from director.config.compare import documents_in
 from director.config.export import export_topology
-from director.config.faults import Fault, Severity
-from director.config.load import Loaded, load_topology
+from director.config.load import load_topology
 from director.config.model import MODEL_BY_KIND
-from director.config.yaml_text import TEXT_BYTES_MAX
+from director.config.written import written
+from director.config.yaml_writer import to_yaml
 from trafficdirector.admin.v1 import admin_pb2 as admin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from director.cli.connection import Connection
-    from director.config.load import SourceText
 
-_NOUN_BY_KIND = {
-    "Fleet": "fleet",
-    "Service": "service",
-    "FailoverPolicy": "policy",
-    "DrillSchedule": "drill schedule",
-}
-_files = click.option(
-    "-f",
-    "--file",
-    "paths",
-    multiple=True,
-    required=True,
-    metavar="PATH",
-    help="A file, a folder with *.yaml and *.yml in it, or - for stdin; repeat for several.",
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must be in force for a change to be made, and what it may take away.
+
+    0 and "" mean: whatever is in force.
+    """
+
+    revision: int
+    etag: str
+    removed: tuple[str, ...]
+
+
+expecting = bundled(
+    "expected",
+    Expected,
+    click.option(
+        "--expected-revision",
+        "revision",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="Apply only if revision N is in force.",
+    ),
+    click.option(
+        "--etag",
+        default="",
+        metavar="ETAG",
+        help="Apply only if the revision with this etag is; `director plan` prints it.",
+    ),
+    removing,
 )
 
 
 @click.command()
-@_files
+@files_option
 @formatted(Form.TABLE, Form.JSON, Form.YAML)
 @example("director validate -f fleet.yaml -f services/")
 def validate(*, paths: tuple[str, ...], form: Form) -> None:
     """Check documents without a director, and name every fault in them."""
-    _, loaded, told = _checked(paths)
+    _, loaded, told = checked(paths)
 
     def lines(_: Form) -> Iterator[str]:
         yield from map(str, told)
-        if not _has_error(told):
-            yield f"valid: {_contents(loaded)}"
+        if not has_error(told):
+            yield f"valid: {contents(loaded)}"
 
-    value = {"valid": not _has_error(told), "faults": [_fault_dict(each) for each in told]}
+    value = {"valid": not has_error(told), "faults": [fault_dict(each) for each in told]}
     Printed("ValidationReport", value, [], lines).echo(form)
-    if _has_error(told):
+    if has_error(told):
         click.get_current_context().exit(int(ExitCode.USAGE))
 
 
-def _fault_dict(fault: Fault) -> dict[str, Any]:
-    return {**asdict(fault), "severity": fault.severity.value}
-
-
-def _has_error(faults: Iterable[Fault]) -> bool:
-    return any(each.severity is Severity.ERROR for each in faults)
-
-
-def _contents(loaded: Loaded) -> str:
-    counts = Counter(type(each).__name__ for each in loaded.documents)
-    parts = [plural(counts[kind], noun) for kind, noun in _NOUN_BY_KIND.items() if counts[kind]]
-    regions = len(loaded.topology.regions) if loaded.topology is not None else 0
-    return ", ".join([plural(regions, "region"), *parts[1:]])
-
-
-def read_sources(paths: Sequence[str]) -> tuple[tuple[SourceText, ...], tuple[Fault, ...]]:
-    """Return the texts of all files named, folders opened, and faults for those unreadable.
-
-    Raises:
-        click.UsageError: A path does not exist, or a folder has no documents in it.
-    """
-    texts: list[SourceText] = []
-    faults: list[Fault] = []
-    for name, path in _expanded(paths):
-        try:
-            raw = _bounded(path)
-            if len(raw) > TEXT_BYTES_MAX:
-                message = f"is larger than {TEXT_BYTES_MAX} bytes"
-                hint = "split it into several files"
-                faults.append(Fault(name, 0, "", message, "D008", hint))
-                continue
-            texts.append((name, raw.decode("utf-8")))
-        except UnicodeDecodeError as error:
-            message = f"byte {error.start} is not UTF-8"
-            faults.append(Fault(name, 0, "", message, "D001", "save the file as UTF-8"))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            faults.append(Fault(name, 0, "", f"cannot be read: {reason}", "D001"))
-    return tuple(texts), tuple(faults)
-
-
-def _bounded(path: Path | None) -> bytes:
-    """Read at most a byte more than a document may have: a path may be an endless device."""
-    if path is None:
-        return sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
-    with path.open("rb") as file:
-        return file.read(TEXT_BYTES_MAX + 1)
-
-
-def _checked(paths: Sequence[str]) -> tuple[tuple[SourceText, ...], Loaded, tuple[Fault, ...]]:
-    """Return the texts, what they declare, and all faults; none about files never read."""
-    texts, faults = read_sources(paths)
-    loaded = load_topology(texts)
-    if faults and not texts:
-        return texts, loaded, faults
-    return texts, loaded, (*faults, *loaded.faults)
-
-
-def _expanded(paths: Sequence[str]) -> Iterator[tuple[str, Path | None]]:
-    for given in paths:
-        path = Path(given)
-        if given == "-":
-            yield "<stdin>", None
-        elif path.is_dir():
-            files = sorted(
-                each
-                for each in path.rglob("*.y*ml")
-                if each.suffix in {".yaml", ".yml"}
-                and each.is_file()
-                and not _is_hidden(each, path)
-            )
-            if not files:
-                raise click.UsageError(f"there is no *.yaml or *.yml in {given}")
-            yield from ((str(each), each) for each in files)
-        elif path.exists():
-            yield given, path
-        else:
-            raise click.UsageError(f"{given} does not exist")
-
-
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-
 @click.command()
-@_files
-@click.option(
-    "--expected-revision",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Apply only if revision N is in force.",
-)
+@files_option
+@expecting
 @changing(is_reason_required=False)
 @formatted(Form.TABLE, Form.JSON, Form.YAML)
 @connected
@@ -166,46 +102,34 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 def apply(
     *,
     paths: tuple[str, ...],
-    expected_revision: int,
+    expected: Expected,
     change: ChangeOptions,
     form: Form,
     connection: Connection,
 ) -> None:
     """Put documents in force in place of all earlier ones: all of them or none."""
-    texts, loaded, told = _checked(paths)
-    for fault in told:
-        note(str(fault))
-    if _has_error(told):
-        errors = sum(each.severity is Severity.ERROR for each in told)
-        raise CliError(f"nothing was applied: {plural(errors, 'fault')}", ExitCode.USAGE)
+    texts, loaded = sound(paths, "nothing was applied")
     request = admin.ApplyManifestRequest(
-        documents=_joined(texts),
-        source_name=", ".join(name for name, _ in texts)[:200],
-        expected_revision=expected_revision,
+        documents=joined(texts),
+        source_name=source_name(texts),
+        expected_revision=expected.revision,
+        expected_etag=expected.etag,
+        allow_removed_service_ids=expected.removed,
         change=change.message(),
     )
     answer = connection.call(methods.APPLY_MANIFEST, request)
-    known = {(each.code, each.path, each.message) for each in told}
+    known = {(each.code, each.path, each.message) for each in loaded.faults}
     for warning in answer.warnings:
         if (warning.code, warning.path, warning.message) not in known:
             note(f"{warning.path}: warning: {warning.message} [{warning.code}]")
 
     def lines(_: Form) -> Iterator[str]:
         if change.dry_run:
-            yield f"dry run: valid, {_contents(loaded)}; it would become revision {answer.revision}"
+            yield f"dry run: valid, {contents(loaded)}; it would become revision {answer.revision}"
         else:
-            yield f"revision {answer.revision} in force (index {answer.index}): {_contents(loaded)}"
+            yield f"revision {answer.revision} in force (index {answer.index}): {contents(loaded)}"
 
     Printed("ApplyResult", message_dict(answer), [], lines).echo(form)
-
-
-def _joined(texts: Sequence[SourceText]) -> str:
-    joined = "\n---\n".join(text.removeprefix("\ufeff").strip("\n") for _, text in texts) + "\n"
-    size_bytes = len(joined.encode())
-    if size_bytes > TEXT_BYTES_MAX:
-        message = f"the documents are {size_bytes} bytes; at most {TEXT_BYTES_MAX} are accepted"
-        raise CliError(message, ExitCode.USAGE)
-    return joined
 
 
 @click.command()
@@ -214,12 +138,19 @@ def _joined(texts: Sequence[SourceText]) -> str:
     is_flag=True,
     help="Every value written out, in one order; without comments, sessions and drills.",
 )
-@formatted(Form.TABLE, Form.JSON)
+@click.option(
+    "--revision",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Those of an earlier revision; `director history` lists them.",
+)
+@formatted(Form.TABLE, Form.JSON, Form.YAML)
 @connected
 @example("director export > fleet.yaml")
-def export(*, canonical: bool, form: Form, connection: Connection) -> None:
-    """Print the documents in force, as they were applied."""
-    answer = connection.call(methods.GET_MANIFEST, admin.GetManifestRequest())
+def export(*, canonical: bool, revision: int, form: Form, connection: Connection) -> None:
+    """Print the documents in force as they were applied; with -o yaml, in a normal form."""
+    answer = connection.call(methods.GET_MANIFEST, admin.GetManifestRequest(revision=revision))
     if not answer.documents:
         raise CliError("no documents are in force", ExitCode.NO, hint="apply some first")
     text = answer.documents
@@ -228,30 +159,38 @@ def export(*, canonical: bool, form: Form, connection: Connection) -> None:
         if loaded.topology is None:
             raise CliError("\n".join(map(str, loaded.errors)), ExitCode.NO)
         text = export_topology(loaded.topology)
-    value = {"revision": answer.revision, "documents": text}
-    Printed("Manifest", value, [], lambda _: [text.rstrip("\n")]).echo(form)
+    if form is Form.YAML:
+        normal = to_yaml([written(each) for each in documents_in(text)])
+        click.echo(normal, nl=False)
+        return
+    value = {"revision": answer.revision, "etag": answer.etag, "documents": text}
+    Printed("Manifest", value, [], lambda _: [text.removesuffix("\n")]).echo(form)
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(list(MODEL_BY_KIND)), required=False)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write one file for each kind, and documents.json for all of them.",
+)
 @example("director schema Service > service.schema.json")
-def schema(*, kind: str | None) -> None:
+def schema(*, kind: str | None, out: Path | None) -> None:
     """Print the JSON Schema of the documents, for editors and pipelines."""
+    from director.config.schema import schema_of, schema_of_all, schemas  # noqa: PLC0415 - loaded only when it is needed
+
+    if out is None:
+        click.echo(json.dumps(schema_of(kind) if kind is not None else schema_of_all(), indent=2))
+        return
     if kind is not None:
-        found = MODEL_BY_KIND[kind].model_json_schema(by_alias=True)
-    else:
-        found = _all_kinds()
-    click.echo(json.dumps(found, indent=2))
-
-
-def _all_kinds() -> dict[str, Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - loaded only when it is needed
-
-    from director.config.model import AnyDocument  # noqa: PLC0415 - loaded only when it is needed
-
-    adapter: TypeAdapter[Any] = TypeAdapter(AnyDocument)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Documents of the traffic director",
-        **adapter.json_schema(by_alias=True),
-    }
+        raise click.UsageError("--out writes every kind; leave KIND out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, found in schemas().items():
+            path = out / f"{name}.json"
+            path.write_text(f"{json.dumps(found, indent=2)}\n", encoding="utf-8")
+            click.echo(str(path))
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror or error}"
+        raise CliError(message, ExitCode.USAGE) from error

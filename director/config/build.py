@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from director.config.build_drills import drill_schedule
 from director.config.model import (
+    DrillSchedule,
+    FailbackMode,
     FailoverPolicy,
     Fleet,
     Service,
     ServiceEndpoint,
     ServiceRegion,
 )
+from director.core.drill import DrillSchedule as DrillScheduleSpec
 from director.core.ids import PolicyId
 from director.core.topology import (
     DEFAULT_POLICY,
@@ -24,6 +28,7 @@ from director.core.topology import (
     ServiceSpec,
     SiteSpec,
     Topology,
+    WebhookSpec,
 )
 from director.routing.table import Endpoint, Location, RegionId, ResidencyRule, ServiceId
 
@@ -38,6 +43,7 @@ def topology_from(documents: Iterable[AnyDocument]) -> Topology:
     fleets: list[Fleet] = []
     services: list[ServiceSpec] = []
     policies: list[Policy] = []
+    schedules: list[DrillScheduleSpec] = []
     for document in documents:
         match document:
             case Fleet():
@@ -46,8 +52,8 @@ def topology_from(documents: Iterable[AnyDocument]) -> Topology:
                 services.append(service_spec(document))
             case FailoverPolicy():
                 policies.append(policy_spec(document))
-            case _:
-                pass  # a drill schedule is not part of the topology
+            case DrillSchedule():
+                schedules.append(drill_schedule(document))
     assert len(fleets) == 1, "lint refuses documents with no fleet or several"
     return Topology(
         fleet_id=fleets[0].metadata.name,
@@ -55,6 +61,8 @@ def topology_from(documents: Iterable[AnyDocument]) -> Topology:
         links=_links(fleets[0]),
         services=tuple(sorted(services, key=lambda each: each.service_id)),
         policies=tuple(sorted(policies, key=lambda each: each.policy_id)),
+        webhooks=_webhooks(fleets[0]),
+        drill_schedules=tuple(sorted(schedules, key=lambda each: each.schedule_id)),
     )
 
 
@@ -69,6 +77,14 @@ def _regions(fleet: Fleet) -> tuple[RegionSpec, ...]:
         for each in fleet.spec.regions
     )
     return tuple(sorted(regions, key=lambda each: each.region_id))
+
+
+def _webhooks(fleet: Fleet) -> tuple[WebhookSpec, ...]:
+    webhooks = (
+        WebhookSpec(each.name, each.url, each.secret_env, tuple(sorted(set(each.events))))
+        for each in fleet.spec.webhooks
+    )
+    return tuple(sorted(webhooks, key=lambda each: each.name))
 
 
 def _links(fleet: Fleet) -> tuple[LinkSpec, ...]:
@@ -91,6 +107,10 @@ def policy_spec(document: FailoverPolicy) -> Policy:
         serving_regions_min=spec.guards.min_serving_regions,
         require_lag_within_rpo=spec.guards.require_lag_within_rpo,
         failback_soak_ms=spec.failback.soak_for,
+        failback_automatic=spec.failback.mode is FailbackMode.AUTOMATIC,
+        flap_half_life_ms=spec.guards.flap_damping.half_life,
+        flap_suppress=spec.guards.flap_damping.suppress,
+        flap_reuse=spec.guards.flap_damping.reuse,
     )
 
 
@@ -141,6 +161,7 @@ def _routing(document: Service) -> RoutingSpec:
         panic_per_mille=routing.panic_below,
         all_unhealthy=routing.all_unhealthy,
         sticky=routing.stickiness is not None,
+        spill_per_mille=routing.spill_at,
     )
 
 
@@ -154,6 +175,7 @@ def _health(document: Service) -> HealthSpec:
         rise_count=health.rise,
         fall_count=health.fall,
         observers_agree=health.observers.agree,
+        forgive_count=health.forgive,
         probe=ProbeSpec(
             kind=health.probe.type,
             path=path,

@@ -1,7 +1,7 @@
 """Topology in, canonical documents out. ``load_topology`` of the result gives the same topology.
 
-What the topology leaves out (labels of a document, session settings, drill schedules) is not
-in the export either; the text that was applied is kept beside the topology for that.
+What the topology leaves out (labels of a document, session settings) is not in the
+export either; the text that was applied is kept beside the topology for that.
 """
 
 from __future__ import annotations
@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from director.config.model import API_VERSION
+from director.config.build_drills import window_text
+from director.config.model import API_VERSION, FailbackMode
 from director.config.yaml_writer import to_yaml
+from director.core.drill import DrillScenario
 
 if TYPE_CHECKING:
-    from director.core.topology import Policy, RegionSpec, ServiceSpec, SiteSpec, Topology
+    from director.core.drill import DrillCondition, DrillSchedule
+    from director.core.topology import (
+        Policy,
+        RegionSpec,
+        ServiceSpec,
+        SiteSpec,
+        Topology,
+        WebhookSpec,
+    )
     from director.routing.table import Endpoint
 
 _US_PER_MS = 1_000
@@ -29,6 +39,10 @@ def export_topology(topology: Topology) -> str:
     ]
     documents += [
         _document("Service", each.service_id, _service(each)) for each in topology.services
+    ]
+    documents += [
+        _document("DrillSchedule", each.schedule_id, _drill(each))
+        for each in topology.drill_schedules
     ]
     return to_yaml(documents)
 
@@ -75,7 +89,20 @@ def _fleet(topology: Topology) -> dict[str, Any]:
             }
             for each in topology.links
         ]
+    if topology.webhooks:
+        fleet["webhooks"] = [_webhook(each) for each in topology.webhooks]
     return fleet
+
+
+def _webhook(webhook: WebhookSpec) -> dict[str, Any]:
+    exported: dict[str, Any] = {
+        "name": _quoted(webhook.name),
+        "url": _in_quotes(webhook.url),
+        "secretEnv": webhook.secret_env,
+    }
+    if webhook.events:
+        exported["events"] = [_quoted(each) for each in webhook.events]
+    return exported
 
 
 def _region(region: RegionSpec) -> dict[str, Any]:
@@ -93,12 +120,24 @@ def _policy(policy: Policy) -> dict[str, Any]:
         "hold": _duration(policy.hold_ms),
         "guards": {
             "minInterval": _duration(policy.min_interval_ms),
+            "flapDamping": {
+                "halfLife": _duration(policy.flap_half_life_ms),
+                "suppress": policy.flap_suppress,
+                "reuse": policy.flap_reuse,
+            },
             "maxConcurrent": policy.concurrent_max,
             "minServingRegions": policy.serving_regions_min,
             "requireLagWithinRPO": policy.require_lag_within_rpo,
         },
-        "failback": {"mode": "Manual", "soakFor": _duration(policy.failback_soak_ms)},
+        "failback": {
+            "mode": _failback_mode(policy).value,
+            "soakFor": _duration(policy.failback_soak_ms),
+        },
     }
+
+
+def _failback_mode(policy: Policy) -> FailbackMode:
+    return FailbackMode.AUTOMATIC if policy.failback_automatic else FailbackMode.MANUAL
 
 
 def _service(service: ServiceSpec) -> dict[str, Any]:
@@ -145,6 +184,8 @@ def _routing(service: ServiceSpec) -> dict[str, Any]:
         "panicBelow": _percentage(routing.panic_per_mille),
         "allUnhealthy": routing.all_unhealthy.value,
     }
+    if routing.spill_per_mille is not None:
+        exported["spillAt"] = _percentage(routing.spill_per_mille)
     if routing.sticky:
         exported["stickiness"] = {"key": "session", "hash": "Rendezvous"}
     return exported
@@ -173,6 +214,48 @@ def _health(service: ServiceSpec) -> dict[str, Any]:
         "timeout": _duration(health.probe_timeout_ms),
         "rise": health.rise_count,
         "fall": health.fall_count,
+        "forgive": health.forgive_count,
         "observers": {"agree": health.observers_agree},
         "probe": probe,
     }
+
+
+def _drill(schedule: DrillSchedule) -> dict[str, Any]:
+    spec, scenario = schedule.spec, schedule.spec.scenario
+    lose: dict[str, Any] = {"how": scenario.kind.value}
+    if scenario.region_id:
+        lose["region"] = _quoted(scenario.region_id)
+    if scenario.share_per_mille != DrillScenario(scenario.kind).share_per_mille:
+        lose["share"] = _percentage(scenario.share_per_mille)
+    if scenario.delay_ms:
+        lose["delay"] = _duration(scenario.delay_ms)
+    exported: dict[str, Any] = {
+        "service": _quoted(spec.service_id),
+        "cron": _in_quotes(schedule.cron),
+        "timezone": schedule.timezone,
+        "scenario": {"lose": lose, "for": _duration(spec.for_ms)},
+    }
+    expect = {"rto": spec.expect_rto_ms, "rpo": spec.expect_rpo_ms}
+    said = {key: _duration(value) for key, value in expect.items() if value is not None}
+    if said:
+        exported["expect"] = said
+    for key, conditions in (("abortWhen", spec.abort_when), ("skipWhen", spec.skip_when)):
+        if conditions:
+            exported[key] = [_condition(each) for each in conditions]
+    if spec.allowed_windows:
+        exported["allowedWindows"] = [_in_quotes(window_text(x)) for x in spec.allowed_windows]
+    if spec.blocked_dates:
+        exported["blockedDates"] = [_in_quotes(each) for each in spec.blocked_dates]
+    return exported
+
+
+def _condition(condition: DrillCondition) -> dict[str, Any]:
+    exported: dict[str, Any] = {}
+    if condition.region_states:
+        exported["regionState"] = {
+            _quoted(each.region_id): each.verdict.value.capitalize()
+            for each in condition.region_states
+        }
+    if condition.failover_in_progress is not None:
+        exported["failoverInProgress"] = condition.failover_in_progress
+    return exported

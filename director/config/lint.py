@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from director.config.declared import Declared, Surroundings
 from director.config.faults import Fault, Path, suggestion
+from director.config.lint_drill import lint_drill
+from director.config.lint_policy import lint_policy
 from director.config.lint_service import lint_service, policy_reference
+from director.config.lint_webhooks import lint_webhooks
 from director.config.model import DrillSchedule, FailoverPolicy, Fleet, Service
 
 if TYPE_CHECKING:
@@ -32,18 +35,25 @@ def lint(
     yield from _fleets(declared)
     yield from _service_count(declared)
     around = _surroundings(declared, timing)
-    services = {each.name for each in declared if each.kind == "Service"}
+    services = {
+        each.name: each.model if isinstance(each.model, Service) else None
+        for each in declared
+        if each.kind == "Service"
+    }
     for each in declared:
         match each.model:
             case Fleet():
                 yield from _fleet(each, each.model)
                 yield from _domains(each, each.model, replica_domains)
+                yield from lint_webhooks(each, each.model)
             case Service():
                 yield from lint_service(each, each.model, around)
+            case FailoverPolicy():
+                yield from lint_policy(each, each.model)
             case None if each.kind == "Service":
                 yield from _references(each, around)
             case DrillSchedule():
-                yield from _drill(each, each.model, services, around)
+                yield from lint_drill(each, each.model, services, around)
             case _:
                 pass
 
@@ -158,25 +168,6 @@ def _references(here: Declared, around: Surroundings) -> Iterator[Fault]:
     policy = spec.get("policyRef")
     if isinstance(policy, str):
         yield from policy_reference(here, policy, around)
-
-
-def _drill(
-    here: Declared, drill: DrillSchedule, services: Collection[str], around: Surroundings
-) -> Iterator[Fault]:
-    spec = drill.spec
-    if spec.service not in services:
-        message = f"unknown service {spec.service!r}"
-        yield here.fault(("spec", "service"), message, "D121", suggestion(spec.service, services))
-    region = spec.scenario.lose.region
-    if region is None and spec.scenario.lose.how != "Switchover":
-        yield here.fault(("spec", "scenario", "lose"), "no region", "D121", "add region")
-    yield from _known(here, ("spec", "scenario", "lose", "region"), region, around)
-    for key, conditions in (("abortWhen", spec.abort_when), ("skipWhen", spec.skip_when)):
-        for at, condition in enumerate(conditions):
-            for name in condition.region_state or {}:
-                path: Path = ("spec", key, at, "regionState", name)
-                yield from _known(here, path, name, around)
-    yield here.warning(("spec",), "drill schedules are read but not run yet", "D120")
 
 
 def _known(here: Declared, path: Path, name: str | None, around: Surroundings) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from director.config.build import policy_spec, service_spec
 from director.config.faults import Fault, Path, suggestion
 from director.config.predict import predicted_ms
+from director.core.budget import asynchronous_exposure_ms, replication_exposure_ms
 from director.core.topology import DEFAULT_POLICY, ProbeKind
 from director.routing.table import ServiceMode
 from director.runtime.durations import format_ms
@@ -34,6 +35,7 @@ def lint_service(here: Declared, service: Service, around: Surroundings) -> Iter
     yield from _recovery_point(here, service, around)
     yield from _probe(here, service)
     yield from _sessions(here, service)
+    yield from _spill(here, service)
     yield from _not_used_yet(here, service)
 
 
@@ -169,7 +171,7 @@ def _recovery_point(here: Declared, service: Service, around: Surroundings) -> I
         )
         yield here.warning(path, message, "D112", "ask the agent's gate before each write")
     # Until session state is replicated and its budget enforced, every copy is asynchronous (D3).
-    exposed_ms = around.timing.lease_wait_ms
+    exposed_ms = asynchronous_exposure_ms(around.timing)
     if service.spec.mode == ServiceMode.ACTIVE_PASSIVE and objectives.rpo <= exposed_ms:
         message = (
             f"an owner out of sight may accept writes for another {exposed_ms} ms, its lease; an "
@@ -181,7 +183,8 @@ def _recovery_point(here: Declared, service: Service, around: Surroundings) -> I
         return
     active = min(service.spec.regions, key=lambda each: (each.priority, each.name)).name
     trips_us = [around.rtt_us_by_pair.get((active, name), 0) for name in sessions.to]
-    exposed_ms = sessions.budget + -(-max(trips_us, default=0) // 1_000)
+    farthest_us = max(trips_us, default=0)
+    exposed_ms = replication_exposure_ms(budget_ms=sessions.budget, rtt_us=farthest_us)
     if exposed_ms > objectives.rpo:
         message = (
             f"replication may be {exposed_ms} ms behind (budget {sessions.budget} ms plus the "
@@ -213,11 +216,22 @@ def _sessions(here: Declared, service: Service) -> Iterator[Fault]:
     yield here.warning(("spec", "sessions"), message, "D120")
 
 
+def _spill(here: Declared, service: Service) -> Iterator[Fault]:
+    if service.spec.routing.spill_at is None:
+        return
+    path: Path = ("spec", "routing", "spillAt")
+    if service.spec.mode is ServiceMode.ACTIVE_PASSIVE:
+        message = "an active-passive service never spills: only its owner may write"
+        yield here.warning(path, message, "D128", "leave it out")
+        return
+    silent = [each.name for each in service.spec.regions if not each.capacity.rps]
+    if silent:
+        message = f"no capacity is declared in {', '.join(silent)}, which never spill nor take"
+        yield here.warning(path, message, "D128", "capacity: {rps: 12000}")
+
+
 def _not_used_yet(here: Declared, service: Service) -> Iterator[Fault]:
     spec = service.spec
-    if spec.routing.spill_at is not None:
-        message = "traffic does not spill by capacity yet"
-        yield here.warning(("spec", "routing", "spillAt"), message, "D120")
     if spec.health.detector is not None:
         message = "the director's tested timing decides; these thresholds are not used"
         yield here.warning(("spec", "health", "detector"), message, "D120")

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from director.config.quantities import (
     Address,
+    BlockedDate,
     Cron,
     DurationMs,
     Latitude,
@@ -27,6 +28,8 @@ from director.config.quantities import (
     Token,
     Window,
 )
+from director.config.webhook_values import ActionPrefix, EnvironmentVariable, WebhookUrl
+from director.core.drill import DrillKind
 from director.core.topology import Automation, ProbeKind
 from director.routing.table import AllUnhealthy, ServiceMode, Strategy
 
@@ -36,12 +39,20 @@ ShortText = Annotated[StrictStr, Field(max_length=253)]
 Count = Annotated[StrictInt, Field(ge=1, le=1_000)]
 Port = Annotated[StrictInt, Field(ge=1, le=65_535)]
 Weight = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+Penalty = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 
 
 class Part(BaseModel):
     """Base of everything in a document: frozen, and an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+class FailbackMode(StrEnum):
+    """Who moves a service back home."""
+
+    MANUAL = "Manual"
+    AUTOMATIC = "Automatic"
 
 
 class Warmth(StrEnum):
@@ -82,11 +93,21 @@ class Link(Part):
     rtt: RoundTripUs
 
 
+class Webhook(Part):
+    """Where the audit trail is sent as it grows."""
+
+    name: Name
+    url: WebhookUrl
+    secret_env: EnvironmentVariable
+    events: Annotated[tuple[ActionPrefix, ...], Field(max_length=32)] = ()
+
+
 class FleetSpec(Part):
-    """All regions, once."""
+    """All regions, once; and who is told of what happens."""
 
     regions: tuple[FleetRegion, ...]
     links: tuple[Link, ...] = ()
+    webhooks: Annotated[tuple[Webhook, ...], Field(max_length=8)] = ()
 
 
 class Fleet(Part):
@@ -199,6 +220,7 @@ class Health(Part):
     timeout: PositiveDurationMs = 500
     rise: Count = 3
     fall: Count = 3
+    forgive: Count = 1
     detector: Detector | None = None
     observers: Observers = Observers()
     probe: Probe = Probe()
@@ -238,19 +260,28 @@ class Service(Part):
     spec: ServiceSpecification
 
 
+class FlapDamping(Part):
+    """Each automatic move counts 1 000; the sum halves with each half-life. 0s: no damping."""
+
+    half_life: DurationMs = 900_000
+    suppress: Penalty = 2_000
+    reuse: Penalty = 750
+
+
 class Guards(Part):
     """What keeps automation from making things worse."""
 
     min_interval: DurationMs = 900_000
+    flap_damping: FlapDamping = FlapDamping()
     max_concurrent: Count = 1
     min_serving_regions: Count = 1
     require_lag_within_rpo: StrictBool = Field(default=True, alias="requireLagWithinRPO")
 
 
 class Failback(Part):
-    """How a service returns home. Never by itself in this release."""
+    """How a service returns home: by hand, or by itself once all was well for ``soak_for``."""
 
-    mode: Literal["Manual"] = "Manual"
+    mode: FailbackMode = FailbackMode.MANUAL
     soak_for: DurationMs = 1_800_000
 
 
@@ -276,7 +307,9 @@ class Loss(Part):
     """What the drill takes away; ``region`` is not needed for a switchover."""
 
     region: StrictStr | None = None
-    how: Literal["Blackhole", "AgentKill", "ErrorRate", "Switchover"]
+    how: DrillKind
+    share: Annotated[PerMille, Field(ge=1)] = 1_000
+    delay: DurationMs = 0
 
 
 class Scenario(Part):
@@ -287,9 +320,9 @@ class Scenario(Part):
 
 
 class Expectation(Part):
-    """What the drill must keep to."""
+    """What the drill must keep to; what is not said is the service's objective."""
 
-    rto: PositiveDurationMs
+    rto: PositiveDurationMs | None = None
     rpo: DurationMs | None = None
 
 
@@ -307,10 +340,11 @@ class DrillScheduleSpec(Part):
     cron: Cron
     timezone: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] = "UTC"
     scenario: Scenario
-    expect: Expectation
-    abort_when: tuple[Condition, ...] = ()
-    skip_when: tuple[Condition, ...] = ()
-    allowed_windows: tuple[Window, ...] = ()
+    expect: Expectation = Expectation()
+    abort_when: Annotated[tuple[Condition, ...], Field(max_length=32)] = ()
+    skip_when: Annotated[tuple[Condition, ...], Field(max_length=32)] = ()
+    allowed_windows: Annotated[tuple[Window, ...], Field(max_length=32)] = ()
+    blocked_dates: Annotated[tuple[BlockedDate, ...], Field(max_length=366)] = ()
 
 
 class DrillSchedule(Part):

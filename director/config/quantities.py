@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
@@ -30,6 +32,7 @@ _CLOCK_WINDOW = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? "
     r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d\Z"
 )
+_DATE = re.compile(r"(2\d{3}-)?(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z")
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*/,#L?-]{1,40}\Z")
 _CRON_FIELD_COUNT = 5
 _PORT_MAX = 65_535
@@ -146,6 +149,54 @@ def _window(value: object) -> str:
     return value
 
 
+def _blocked_date(value: object) -> str:
+    if not isinstance(value, str) or not _DATE.match(value):
+        hint = 'in quotes, "2026-12-24" or, for every year, "12-24"'
+        raise refusal(f"{shown(value)} is not a date", hint)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Part of a type with a unit: how its whole numbers are written in a document."""
+
+    write: Callable[[int], str]
+
+
+_MS_BY_LETTER = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
+
+
+def duration_text(duration_ms: int) -> str:
+    """Return ``15m`` or ``500ms``: exact, in the largest unit that divides it."""
+    for letter, unit_ms in _MS_BY_LETTER.items():
+        if duration_ms and duration_ms % unit_ms == 0:
+            return f"{duration_ms // unit_ms}{letter}"
+    return f"{duration_ms}ms" if duration_ms else "0s"
+
+
+def _percentage_text(share: int, parts: int) -> str:
+    return f"{(Decimal(share) * 100 / parts).normalize():f}%"
+
+
+def _per_mille_text(share: int) -> str:
+    return _percentage_text(share, 1_000)
+
+
+def _parts_per_million_text(share: int) -> str:
+    return _percentage_text(share, 1_000_000)
+
+
+def _round_trip_text(rtt_us: int) -> str:
+    return f"{(Decimal(rtt_us) / 1_000).normalize():f}ms"
+
+
+def _size_text(size_bytes: int) -> str:
+    for unit in ("MiB", "KiB"):
+        if size_bytes and size_bytes % _BYTES_BY_UNIT[unit] == 0:
+            return f"{size_bytes // _BYTES_BY_UNIT[unit]}{unit}"
+    return f"{size_bytes}B"
+
+
 def _text(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
 
@@ -177,16 +228,25 @@ _WINDOW_TEXT = _text(r"^\S+ \S+$", "Tue-Thu 02:00-05:00")
 _LATITUDE_NUMBER = WithJsonSchema({"type": "number", "minimum": -90, "maximum": 90})
 _LONGITUDE_NUMBER = WithJsonSchema({"type": "number", "minimum": -180, "maximum": 180})
 
-DurationMs = Annotated[int, BeforeValidator(_duration_ms), _DURATION]
-PositiveDurationMs = Annotated[int, BeforeValidator(_positive_duration_ms), _DURATION]
-PerMille = Annotated[int, BeforeValidator(_per_mille), _PERCENTAGE]
-PartsPerMillion = Annotated[int, BeforeValidator(_parts_per_million), _PERCENTAGE]
-RoundTripUs = Annotated[int, BeforeValidator(_round_trip_us), _ROUND_TRIP_TEXT]
-SizeBytes = Annotated[int, BeforeValidator(_size_bytes), _SIZE_TEXT]
+DurationMs = Annotated[int, BeforeValidator(_duration_ms), _DURATION, Written(duration_text)]
+PositiveDurationMs = Annotated[
+    int, BeforeValidator(_positive_duration_ms), _DURATION, Written(duration_text)
+]
+PerMille = Annotated[int, BeforeValidator(_per_mille), _PERCENTAGE, Written(_per_mille_text)]
+PartsPerMillion = Annotated[
+    int, BeforeValidator(_parts_per_million), _PERCENTAGE, Written(_parts_per_million_text)
+]
+RoundTripUs = Annotated[
+    int, BeforeValidator(_round_trip_us), _ROUND_TRIP_TEXT, Written(_round_trip_text)
+]
+SizeBytes = Annotated[int, BeforeValidator(_size_bytes), _SIZE_TEXT, Written(_size_text)]
 Name = Annotated[str, BeforeValidator(_name), _text(NAME_PATTERN, "eu-west1")]
 Address = Annotated[str, BeforeValidator(_address), _text(r"^.+:[0-9]+$", "chat.internal:443")]
 Token = Annotated[str, BeforeValidator(_token), _TOKEN_TEXT]
 Cron = Annotated[str, BeforeValidator(_cron), _text(r"^(\S+ ){4}\S+$", "30 3 * * 2")]
 Window = Annotated[str, BeforeValidator(_window), _WINDOW_TEXT]
+BlockedDate = Annotated[
+    str, BeforeValidator(_blocked_date), _text(r"^(2\d{3}-)?[01]\d-[0-3]\d$", "12-24")
+]
 Latitude = Annotated[float, BeforeValidator(_latitude), _LATITUDE_NUMBER]
 Longitude = Annotated[float, BeforeValidator(_longitude), _LONGITUDE_NUMBER]

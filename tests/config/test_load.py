@@ -8,6 +8,14 @@ from hypothesis import strategies as st
 
 from director.config.export import export_topology
 from director.config.load import load_topology
+from director.core.drill import (
+    DrillCondition,
+    DrillKind,
+    DrillScenario,
+    DrillSpec,
+    DrillWindow,
+    RegionState,
+)
 from director.core.ids import PolicyId
 from director.core.topology import (
     Automation,
@@ -31,6 +39,7 @@ from director.routing.table import (
     ServiceId,
     ServiceMode,
     Strategy,
+    Verdict,
 )
 from tests.config.sample import ALL, CHAT, DRILL, EMBED, FLEET, POLICY
 
@@ -102,13 +111,60 @@ def test_the_order_of_documents_and_files_makes_no_difference() -> None:
     assert apart.topology == together.topology
 
 
-def test_a_drill_schedule_is_checked_and_told_not_to_run_yet() -> None:
+def test_a_drill_schedule_becomes_part_of_the_topology() -> None:
     loaded = load_topology([("all.yaml", f"{ALL}---\n{DRILL}")])
 
-    assert [str(each) for each in loaded.faults] == [
-        "all.yaml:77: spec: warning: drill schedules are read but not run yet [D120]"
-    ]
-    assert loaded.topology == load_topology([("all.yaml", ALL)]).topology
+    assert loaded.faults == ()
+    assert loaded.topology is not None
+    [schedule] = loaded.topology.drill_schedules
+    assert (schedule.schedule_id, schedule.cron) == ("chat-weekly", "30 3 * * 2")
+    assert schedule.spec == DrillSpec(
+        ServiceId("chat"),
+        DrillScenario(DrillKind.BLACKHOLE, RegionId("eu-west1")),
+        for_ms=600_000,
+        expect_rto_ms=45_000,
+        expect_rpo_ms=5_000,
+        abort_when=(DrillCondition((RegionState(RegionId("eu-north1"), Verdict.DOWN),)),),
+        skip_when=(DrillCondition(failover_in_progress=True),),
+        allowed_windows=(DrillWindow(1, 3, 120, 300),),
+    )
+
+
+def test_every_kind_of_drill_schedule_comes_back_from_its_export() -> None:
+    latency = DRILL.replace("how: Blackhole", "how: Latency, delay: 800ms").replace(
+        "  expect: {rto: 45s, rpo: 5s}\n", ""
+    )
+    errors = DRILL.replace("how: Blackhole", 'how: ErrorRate, share: "25%"').replace(
+        "allowedWindows:", 'blockedDates: ["12-24", "2026-12-31"]\n  allowedWindows:'
+    )
+    switchover = DRILL.replace("region: eu-west1, how: Blackhole", "how: Switchover")
+    for number, text in enumerate((DRILL, latency, errors, switchover)):
+        loaded = load_topology([("all.yaml", f"{ALL}---\n{text}")])
+        assert (number, loaded.faults) == (number, ())
+        assert loaded.topology is not None
+
+        again = load_topology([("export.yaml", export_topology(loaded.topology))])
+
+        assert again.topology == loaded.topology
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "said"),
+    [
+        ("how: Blackhole", "how: Latency", "latency without a delay"),
+        ("region: eu-west1, how", "how", "no region"),
+        ("for: 10m", "for: 2h", "at most 60 minutes"),
+        ("Europe/Brussels", "Europe/Bruxelles", "unknown time zone"),
+        ("region: eu-west1", "region: us-east1", "chat is not in us-east1"),
+    ],
+)
+def test_a_drill_schedule_that_could_not_run_is_a_fault(was: str, is_now: str, said: str) -> None:
+    assert was in DRILL
+
+    loaded = load_topology([("all.yaml", f"{ALL}---\n{DRILL.replace(was, is_now, 1)}")])
+
+    assert [each.code for each in loaded.faults] == ["D121"]
+    assert said in loaded.faults[0].message
 
 
 def test_an_anchor_may_be_used_again() -> None:
@@ -153,6 +209,10 @@ POLICIES = st.builds(
     serving_regions_min=st.integers(1, 9),
     require_lag_within_rpo=st.booleans(),
     failback_soak_ms=DURATIONS,
+    failback_automatic=st.booleans(),
+    flap_half_life_ms=DURATIONS,
+    flap_suppress=st.integers(1_001, 10**6),
+    flap_reuse=st.integers(1, 1_000),
 )
 PROBES = st.one_of(
     st.builds(ProbeSpec, st.just(ProbeKind.HTTP), TEXTS.map("/{}".format), st.just(":1")),
@@ -207,6 +267,7 @@ def topologies(draw: st.DrawFn) -> Topology:
                     draw(st.integers(1, 9)),
                     draw(st.integers(1, 9)),
                     draw(PROBES),
+                    draw(st.integers(1, 9)),
                 ),
                 gated=draw(st.booleans()),
             )

@@ -1,0 +1,138 @@
+"""What each key of the documents means, in one line: for the schema, editors and docs/documents.md.
+
+By model and key. Every key has a line; a test names those that have none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ENVELOPE = {
+    "apiVersion": "Version of the form of the documents",
+    "kind": "Which kind of document",
+    "metadata": "Its name, and labels",
+    "spec": "What it declares",
+}
+
+DESCRIPTIONS: Mapping[str, str] = {
+    **{
+        f"{kind}.{key}": text
+        for kind in ("Fleet", "Service", "FailoverPolicy", "DrillSchedule")
+        for key, text in _ENVELOPE.items()
+    },
+    "Metadata.name": "Lower-case letters, digits and inner hyphens; at most 63",
+    "Metadata.labels": "For people and their tools; the director reads none of them",
+    # Fleet
+    "FleetSpec.regions": "Every place that can serve on its own; at most 100",
+    "FleetSpec.links": "Round trips to count with until agents have measured them",
+    "FleetSpec.webhooks": "Who is told of what is done and refused; at most 8",
+    "Webhook.name": "How the marks and the log lines refer to it",
+    "Webhook.url": "https, or http on loopback; no user or password",
+    "Webhook.secretEnv": "Environment variable of the directors that holds the signing secret",
+    "Webhook.events": "Beginnings of the actions wanted, such as `start_run`; none means all",
+    "FleetRegion.name": "How everything else refers to the region",
+    "FleetRegion.location": "Where it is; clients go to the nearest",
+    "FleetRegion.jurisdiction": "Whose law it is under; residency rules name it",
+    "FleetRegion.failureDomain": "What fails together; automation needs director replicas in three",
+    "Place.lat": "Degrees north, -90 to 90",
+    "Place.lon": "Degrees east, -180 to 180",
+    "Link.between": "The two regions; a link has no direction",
+    "Link.rtt": "Round trip between them",
+    # Service
+    "ServiceSpecification.mode": "One region owns at a time, or several serve at once",
+    "ServiceSpecification.policyRef": "FailoverPolicy that applies; without it, the defaults",
+    "ServiceSpecification.objectives": "What the service promises",
+    "ServiceSpecification.regions": "Where it runs",
+    "ServiceSpecification.routing": "How clients are sent to it",
+    "ServiceSpecification.residency": "Hard limits on where data of some subjects may go",
+    "ServiceSpecification.health": "How it is judged",
+    "ServiceSpecification.gate": "It asks the agent's gate before it writes; `false` turns "
+    "automatic failover off",
+    "ServiceSpecification.sessions": "What an acknowledgement of a session write promises",
+    "Objectives.rto": "Longest acceptable time from interruption to restoration",
+    "Objectives.rpo": "Longest acceptable span of writes lost; without it, loss is not bounded",
+    "Objectives.availability": "Share of time it is to be available; shown, not enforced",
+    "ServiceRegion.name": "A region of the Fleet",
+    "ServiceRegion.priority": "The lowest eligible number serves; equal numbers share",
+    "ServiceRegion.weight": "Share within one priority; 0 is a reserve",
+    "ServiceRegion.capacity": "What it can take",
+    "ServiceRegion.warmth": "How ready a standby is",
+    "ServiceRegion.endpoints": "Where clients connect; 1 to 64",
+    "Capacity.rps": "Requests per second; 0 means not declared",
+    "ServiceEndpoint.address": "`host:port`",
+    "ServiceEndpoint.zone": "For people, and for clients that prefer their own",
+    "ServiceEndpoint.labels": "Handed to clients with the endpoint",
+    "ServiceEndpoint.weight": "Share among the endpoints of the region",
+    "Routing.strategy": "How one of several regions is chosen",
+    "Routing.ttl": "How long a client may keep an answer; polling clients add it to the RTO",
+    "Routing.spillAt": "Share of a region's capacity above which clients go to the next",
+    "Routing.panicBelow": "Below this share of healthy regions, health is ignored",
+    "Routing.allUnhealthy": "With nothing healthy left: the last known good, or a refusal",
+    "Routing.stickiness": "Sessions stay in their region while it is usable",
+    "Stickiness.key": "What is kept in one place",
+    "Stickiness.hash": "How its place is chosen",
+    "Residency.when": "Which data the rule is about",
+    "Residency.allow": "Who may serve it",
+    "Residency.otherwise": "What happens when nobody may",
+    "Subjects.subjectJurisdiction": "Jurisdiction of the data's subjects",
+    "Allowed.jurisdiction": "Jurisdictions of the regions that may; 1 to 64",
+    "Health.every": "Interval of the probes",
+    "Health.timeout": "Longest wait for one probe; the measured round trip comes on top",
+    "Health.rise": "Passes in a row that end DOWN",
+    "Health.fall": "Failures that make DOWN",
+    "Health.forgive": "Passes in a row that wipe out the failures counted so far",
+    "Health.detector": "Read for compatibility; the director's tested timing decides",
+    "Health.observers": "Who must agree",
+    "Health.probe": "How peer regions check an endpoint",
+    "Detector.type": "Which detector",
+    "Detector.suspect": "Phi above which a region is suspected",
+    "Detector.down": "Phi above which it counts as down",
+    "Observers.agree": "Vantage points, in as many failure domains, that make DOWN",
+    "Probe.type": "Protocol",
+    "Probe.path": "HTTP path, `/` without one; or the name for the gRPC health service",
+    "Probe.port": "Port to probe instead of the endpoint's own",
+    "Sessions.contract": "What an acknowledgement promises",
+    "Sessions.budget": "Bounded: greatest age of an acknowledged write that has no copy yet",
+    "Sessions.copies": "Sync: how many other regions must hold the write",
+    "Sessions.to": "Regions that keep copies",
+    "Sessions.groups": "How many parts the sessions are divided into",
+    "Sessions.maxSize": "Largest session",
+    # FailoverPolicy
+    "FailoverPolicySpec.automation": "How far the director acts by itself",
+    "FailoverPolicySpec.hold": "Wait on top of detection before a failover begins",
+    "FailoverPolicySpec.guards": "What keeps automation from making things worse",
+    "FailoverPolicySpec.failback": "How a service returns home",
+    "Guards.minInterval": "Cooldown: least time between two automatic failovers of a service",
+    "Guards.maxConcurrent": "Regions that automatic failovers may leave at the same time",
+    "Guards.minServingRegions": "Healthy regions of a service that must remain",
+    "Guards.requireLagWithinRPO": "Refuse a failover that could lose more than the RPO",
+    "Guards.flapDamping": "A service that moves too often stays where it is for a while",
+    "FlapDamping.halfLife": "Time in which the penalty halves; 0s turns damping off",
+    "FlapDamping.suppress": "Penalty above which automatic moves stop; each move counts 1 000",
+    "FlapDamping.reuse": "Penalty below which they may start again",
+    "Failback.mode": "By hand, or by the director once the home has been well for `soakFor`",
+    "Failback.soakFor": "How long the home must have been well",
+    # DrillSchedule
+    "DrillScheduleSpec.service": "What is rehearsed",
+    "DrillScheduleSpec.cron": "When: minute, hour, day, month, weekday",
+    "DrillScheduleSpec.timezone": "Time zone of `cron` and of the windows",
+    "DrillScheduleSpec.scenario": "What is taken away, and for how long",
+    "DrillScheduleSpec.expect": "What the drill must keep to",
+    "DrillScheduleSpec.abortWhen": "Any of these ends a drill that runs",
+    "DrillScheduleSpec.skipWhen": "Any of these keeps a drill from starting",
+    "DrillScheduleSpec.allowedWindows": "When a drill may run; without any, always",
+    "DrillScheduleSpec.blockedDates": "Days on which no drill runs",
+    "Scenario.lose": "What is taken away",
+    "Scenario.for": "For how long",
+    "Loss.region": "Of which region; not needed for a switchover",
+    "Loss.how": "In which way",
+    "Loss.share": "ErrorRate: share of the probes that fail",
+    "Loss.delay": "Latency: what is added to each probe",
+    "Expectation.rto": "Longest recovery for the drill to pass",
+    "Expectation.rpo": "Greatest loss for the drill to pass",
+    "Condition.regionState": "A region has this verdict",
+    "Condition.failoverInProgress": "Whether a failover is going on",
+}
