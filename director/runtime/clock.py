@@ -29,3 +29,8 @@ def wall_ms() -> int:
     It may step in either direction. Nothing that must be safe may compare two of them.
     """
     return time.time_ns() // _NS_PER_MS
+
+
+def elapsed_ns() -> int:
+    """Return nanoseconds from an instant of no meaning, to tell how long something took."""
+    return time.perf_counter_ns()
