@@ -9,13 +9,16 @@ SIM_SUMMARY ?= build/sim-campaign.json
 # A faster interpreter plays more worlds; it needs protobuf, click and structlog, and no more.
 SIM_PYTHON ?= $(BIN)/python
 REGION_HOURS ?= 10000
+TRANSACTIONS ?= 1000000
+FIRST_SEED ?= 1
+WORKERS ?= 2
 SIM = PYTHONPATH=.:protos$(if $(PYTHONPATH),:$(PYTHONPATH)) $(SIM_PYTHON) -m tests.sim
 BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 READY := .venv/.ready
 
-.PHONY: demo dev test check fmt lint types imports protos verify-protos sim sim-long sim-stories \
-	sim-bugs sim-disk sim-graphs sim-false-alarms lock clean bench-failover bench-resolve bench-watch bench-agents bench-consensus \
+.PHONY: demo dev test check fmt lint types imports protos verify-protos model sim sim-long sim-stories \
+	sim-bugs sim-disk sim-graphs sim-false-alarms lock clean bench-failover bench-switchover bench-resolve bench-watch bench-agents bench-consensus \
 	bench-simulation
 
 demo: $(READY)            # the main job on real processes; ends with a verdict and exit code
@@ -45,9 +48,17 @@ protos: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=protos --pyi_out=protos \
 		--grpc_python_out=protos $(PROTOS)
 
+.PHONY: docs
+docs: $(READY)            # what docs/ has from the models: docs/schema and the tables of documents.md
+	$(BIN)/python -m tests.config.documents_page
+
 verify-protos: $(READY)   # generated code is up to date, and the protos keep the style
 	$(BIN)/python -m tests.tidy.verify_protos
 	$(BIN)/protolint lint -config_path .protolint.yaml protos
+
+model: $(READY)           # random transactions against a naive model of R1, R2 and R3
+	PYTHONPATH=.:protos$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m tests.model \
+		--transactions $(TRANSACTIONS) --workers $(WORKERS) --first-seed $(FIRST_SEED)
 
 sim: $(READY)             # simulated worlds; SEEDS is a count or a range such as 1-1000
 	$(SIM) --seeds $(SEEDS) --scenario $(SCENARIO)
@@ -74,7 +85,7 @@ sim-disk: $(READY)        # the log: a crash at every call, every bit and byte o
 sim-graphs: $(READY)      # all 9,608 graphs of one-way links of five, every leader; 10 min
 	$(BIN)/python -m tests.raft.graphs $(if $(OUT),--out $(OUT))
 
-bench-failover bench-watch bench-agents bench-consensus bench-simulation: $(READY)
+bench-failover bench-switchover bench-watch bench-agents bench-consensus bench-simulation: $(READY)
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
 
 bench-resolve: $(READY)   # over gRPC against an empty handler, then in process

@@ -148,7 +148,7 @@ async def call_all(port: int, method: str, requests: list[bytes]) -> int:
         async def caller() -> None:
             nonlocal received
             for request in left:
-                answer = await call(request)
+                answer = await call(request, timeout=5)
                 received += len(answer)
 
         await asyncio.gather(*(caller() for _ in range(CONCURRENCY)))
@@ -168,7 +168,7 @@ async def apply_documents(port: int, text: str) -> None:
         )
         for _ in range(100):
             try:
-                await call(admin_pb2.ApplyManifestRequest(documents=text), timeout=60)
+                await call(admin_pb2.ApplyManifestRequest(documents=text), timeout=30)
             except grpc.aio.AioRpcError as error:
                 info = error_info(error)
                 if info is None or info.reason not in ("NO_LEADER", "NOT_LEADER"):

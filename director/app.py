@@ -14,9 +14,12 @@ import structlog
 import uvloop
 from structlog.typing import FilteringBoundLogger
 
-from director.api import agents, cluster, evidence, failovers, fleet, routing
+from director.api import agents, cluster, drills, events, evidence, failovers, fleet, routing
+from director.api.access import Roles
 from director.api.agents import AgentApi
 from director.api.cluster import ClusterApi
+from director.api.drills import DrillApi
+from director.api.events import EventApi
 from director.api.evidence import EvidenceApi
 from director.api.failovers import FailoverApi
 from director.api.fleet import FleetApi
@@ -24,6 +27,7 @@ from director.api.routing import RoutingApi
 from director.api.server import ApiServer
 from director.client.answering import Answerer
 from director.client.kept import KeptTable
+from director.config.roles import RolesError, read_roles
 from director.consensus.embedded import offline
 from director.consensus.embedded.config import EmbeddedConfig
 from director.consensus.embedded.engine import EmbeddedConsensus
@@ -33,16 +37,25 @@ from director.core.ids import ReplicaId
 from director.core.timing import DEFAULT_TIMING, Timing
 from director.geodb.find import open_geo_database
 from director.geodb.reader import GeoDatabase, GeoDatabaseError
+from director.http.scrape import Counted
+from director.http.server import http_faults, open_http
 from director.routing.table import RouteTable
 from director.runtime.clock import boot_ms
 from director.runtime.errors import ReasonedError
+from director.runtime.hardening import harden
+from director.runtime.http_server import HttpServer
+from director.runtime.identity import Kind
 from director.runtime.logs import configure
 from director.runtime.loopback import ensure_loopback
 from director.runtime.signals import assert_debug, exit_if_stuck, stop_event
+from director.runtime.tls import HalfLifeAlarm, TlsError, TlsFiles, TlsPaths, open_tls
 from director.service.codec import encode_state
+from director.service.drill_schedules import DrillSchedules
 from director.service.errors import UnknownEntryError
+from director.service.measured import MeasuredConsensus
 from director.service.replica import Replica, ReplicaSettings
 from director.service.restoring import restored_state
+from director.service.webhook_sender import WebhookSender
 
 EXIT_STOPPED = 0
 EXIT_BAD_SETTINGS = 2
@@ -54,6 +67,8 @@ EXIT_STORAGE = 74
 # Within a graceful stop: long enough for a transfer of leadership, short enough for a supervisor.
 TRANSFER_DEADLINE_MS = 2_000
 DRAIN_MS = 1_000
+# A changed certificate is taken at the next handshake anyway; this finds one that was not changed.
+CERTIFICATE_LOOK_MS = 60_000
 # All of a stop, twice over. A supervisor that waits longer before it kills would wait for nothing.
 STOP_DEADLINE_MS = 10_000
 
@@ -100,6 +115,9 @@ class Settings:
         log_json: True for JSON, False for key=value; None: JSON unless on a terminal.
         snapshot_every: Entries between snapshots.
         allow_insecure: Listen where other machines can connect, without TLS.
+        http_listen: ``host:port`` for probes, load balancers and scrapes; "" opens no such port.
+        tls: Certificate, key and authorities; None serves and connects without TLS.
+        roles: File that says what operators may do, with TLS; None: look, and nothing else.
     """
 
     replica_id: str
@@ -117,6 +135,9 @@ class Settings:
     log_level: str = "info"
     snapshot_every: int = 4_096
     allow_insecure: bool = False
+    http_listen: str = ""
+    tls: TlsPaths | None = None
+    roles: Path | None = None
 
     @property
     def all_peers(self) -> dict[str, PeerAddresses]:
@@ -137,6 +158,7 @@ class DataDirectoryError(Exception):
 def serve(settings: Settings) -> int:
     """Run a replica until it is told to stop; return the exit code."""
     assert_debug()
+    harden()
     configure(json=settings.log_json, level=settings.log_level, replica_id=settings.replica_id)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run(settings))
@@ -231,6 +253,7 @@ async def run(settings: Settings) -> int:
         "replica_started",
         listen=running.listen,
         peer_listen=settings.peer_listen,
+        http_listen=running.http_listen,
         fleet_id=settings.fleet_id,
         failure_domain=running.replica.settings.failure_domain,
         voters=",".join(settings.all_peers),
@@ -253,6 +276,8 @@ class Running:
 
     Attributes:
         listen: Address of the API, with the port it got.
+        http: Serves probes and scrapes; None without a port for them.
+        http_listen: Its address, with the port it got; "" without one.
     """
 
     replica: Replica
@@ -260,6 +285,8 @@ class Running:
     consensus: Consensus
     listen: str
     watcher: asyncio.Task[None]
+    http: HttpServer | None = None
+    http_listen: str = ""
 
     async def stop(self) -> None:
         """Hand over, drain, and leave in good order."""
@@ -275,6 +302,8 @@ class Running:
         self.replica.hub.close()
         self.replica.links.close()
         await self.server.stop(grace_ms=DRAIN_MS)
+        if self.http is not None:
+            await self.http.stop()
         await self.replica.stop()
 
 
@@ -288,13 +317,63 @@ async def start(settings: Settings, *, consensus: Consensus | None = None) -> Ru
         OSError: A file in the data directory cannot be used.
     """
     _check(settings)
+    tls, roles = _secured(settings)
     peers = settings.all_peers
-    own = peers[settings.replica_id]
     places = await asyncio.to_thread(_open_places, settings)
     _make_directory(settings.data_dir)
-    engine = consensus if consensus is not None else _engine(settings)
+    engine = MeasuredConsensus(consensus if consensus is not None else _engine(settings, tls))
     answerer = Answerer(places)
-    replica = Replica(
+    replica = _replica(settings, engine, answerer, tls)
+    resolving = RoutingApi(answerer, replica.hub, replica.view.label)
+    server = ApiServer(
+        [
+            resolving.handlers(),
+            AgentApi(replica).handlers(),
+            EvidenceApi(replica).handlers(),
+            FleetApi(replica).handlers(),
+            FailoverApi(replica).handlers(),
+            DrillApi(replica).handlers(),
+            EventApi(replica).handlers(),
+            ClusterApi(replica, {each: peer.peer for each, peer in peers.items()}).handlers(),
+        ],
+        (
+            routing.NAME,
+            agents.NAME,
+            evidence.NAME,
+            events.NAME,
+            fleet.NAME,
+            failovers.NAME,
+            drills.NAME,
+            cluster.NAME,
+        ),
+        tls=tls,
+        roles=roles,
+    )
+    await replica.start()
+    try:
+        port = await server.start(_listen(settings.listen, settings))
+        counted = Counted(engine, answerer.tallies, resolving.times)
+        http = await open_http(
+            replica, counted, settings.http_listen, allow_insecure=settings.allow_insecure
+        )
+    except OSError as error:
+        await server.stop(grace_ms=0)
+        await replica.stop()
+        raise SettingsError(str(error)) from error
+    watcher = asyncio.create_task(_watch_over(replica, server, tls), name="readiness")
+    # What was built so far lives as long as the process; collections need not look at it again.
+    gc.collect()
+    gc.freeze()
+    host = settings.listen.rpartition(":")[0]
+    return Running(replica, server, engine, f"{host}:{port}", watcher, *http)
+
+
+def _replica(
+    settings: Settings, engine: Consensus, answerer: Answerer, tls: TlsFiles | None
+) -> Replica:
+    peers = settings.all_peers
+    own = peers[settings.replica_id]
+    return Replica(
         ReplicaSettings(
             settings.replica_id,
             own.failure_domain or settings.replica_id,
@@ -304,6 +383,8 @@ async def start(settings: Settings, *, consensus: Consensus | None = None) -> Ru
                 each.failure_domain or replica_id for replica_id, each in peers.items()
             ),
             snapshot_entries=settings.snapshot_every,
+            election_ms=settings.election_ms,
+            tls=tls,
         ),
         Director(
             ReplicaId(settings.replica_id),
@@ -315,40 +396,28 @@ async def start(settings: Settings, *, consensus: Consensus | None = None) -> Ru
         kept=KeptTable(settings.data_dir / "routes.kept"),
         on_table=lambda table: _adopt(answerer, table),
     )
-    server = ApiServer(
-        [
-            RoutingApi(answerer, replica.hub, replica.view.label).handlers(),
-            AgentApi(replica).handlers(),
-            EvidenceApi(replica).handlers(),
-            FleetApi(replica).handlers(),
-            FailoverApi(replica).handlers(),
-            ClusterApi(replica, {each: peer.peer for each, peer in peers.items()}).handlers(),
-        ],
-        (
-            routing.NAME,
-            agents.NAME,
-            evidence.NAME,
-            fleet.NAME,
-            failovers.NAME,
-            cluster.NAME,
-        ),
-    )
-    await replica.start()
-    try:
-        port = await server.start(_listen(settings.listen, settings))
-    except OSError as error:
-        await replica.stop()
-        raise SettingsError(str(error)) from error
-    watcher = asyncio.create_task(_watch_readiness(replica, server), name="readiness")
-    # What was built so far lives as long as the process; collections need not look at it again.
-    gc.collect()
-    gc.freeze()
-    host = settings.listen.rpartition(":")[0]
-    return Running(replica, server, engine, f"{host}:{port}", watcher)
 
 
 def _adopt(answerer: Answerer, table: RouteTable) -> None:
     answerer.adopt_table(table)
+
+
+async def _watch_over(replica: Replica, server: ApiServer, tls: TlsFiles | None) -> None:
+    webhooks = WebhookSender(replica.consensus, lambda: replica.state)
+    calendar = DrillSchedules(replica.writes, replica.consensus.standing, lambda: replica.state)
+    await asyncio.gather(
+        _watch_readiness(replica, server), _watch_certificate(tls), webhooks.run(), calendar.run()
+    )
+
+
+async def _watch_certificate(tls: TlsFiles | None) -> None:
+    """Warn of a certificate that should have been renewed; it is read again here as well."""
+    if tls is None:
+        return
+    alarm = HalfLifeAlarm(tls)
+    while True:
+        alarm.look()
+        await asyncio.sleep(CERTIFICATE_LOOK_MS / 1_000)
 
 
 async def _watch_readiness(replica: Replica, server: ApiServer) -> None:
@@ -362,12 +431,18 @@ def _check(settings: Settings) -> None:
     for word, name in (("--id", settings.replica_id), ("--fleet", settings.fleet_id)):
         if not _NAME.fullmatch(name):
             faults.append(f"{word}: {name!r} is not a name: {_NAME_RULE}")
-    for word, address in (("--listen", settings.listen), ("--peer-listen", settings.peer_listen)):
+    listeners = (
+        ("--listen", settings.listen),
+        ("--peer-listen", settings.peer_listen),
+        *([("--http", settings.http_listen)] if settings.http_listen else []),
+    )
+    for word, address in listeners:
         try:
             _check_free(_listen(address, settings))
         except ValueError as error:
             faults.append(f"{word}: {error}")
     faults += _peer_faults(settings)
+    faults += http_faults(settings.http_listen, settings.listen, settings.peer_listen)
     if faults:
         raise SettingsError("; ".join(faults))
 
@@ -422,10 +497,31 @@ def _make_directory(path: Path) -> None:
 
 
 def _listen(address: str, settings: Settings) -> str:
-    return address if settings.allow_insecure else ensure_loopback(address)
+    is_open = settings.allow_insecure or settings.tls is not None
+    return address if is_open else ensure_loopback(address)
 
 
-def _engine(settings: Settings) -> EmbeddedConsensus:
+def _secured(settings: Settings) -> tuple[TlsFiles | None, Roles]:
+    """Return what this replica shows and trusts, and what operators may do.
+
+    Raises:
+        SettingsError: A file cannot be used; the message names it.
+    """
+    if settings.tls is None:
+        if settings.roles is not None:
+            raise SettingsError("--roles needs --tls-cert: without TLS nobody can say who they are")
+        return None, Roles()
+    try:
+        tls = open_tls(settings.tls, Kind.DIRECTOR, settings.replica_id)
+        if settings.roles is None:
+            return tls, Roles()
+        domain = settings.tls.trust_domain
+        return tls, Roles.of(read_roles(settings.roles, trust_domain=domain))
+    except (TlsError, RolesError) as error:
+        raise SettingsError(str(error)) from error
+
+
+def _engine(settings: Settings, tls: TlsFiles | None) -> EmbeddedConsensus:
     try:
         config = EmbeddedConfig(
             replica_id=settings.replica_id,
@@ -438,6 +534,7 @@ def _engine(settings: Settings) -> EmbeddedConsensus:
             heartbeat_ms=min(100, max(1, settings.election_ms // 10)),
             tick_ms=min(50, max(1, settings.election_ms // 20)),
             allow_insecure=settings.allow_insecure,
+            tls=tls,
         )
     except ValueError as error:
         raise SettingsError(str(error)) from error

@@ -14,13 +14,18 @@
         timeout: 500ms
         rise: 3
         fall: 3
+        forgive: 1
         lag: {type: Exec, command: [/usr/local/bin/chat-lag], every: 500ms}
+        load: {type: Http, address: "127.0.0.1:8080", path: /load, every: 2s}
         role_file: /run/chat/role.json
     measure_round_trips: true
     geo_database: /usr/share/GeoIP/GeoLite2-City.mmdb
+    tls: {cert: agent.pem, key: agent-key.pem, ca: ca.pem, trust_domain: prod.example}
 
-``lag`` and ``role_file`` may be left out. ``geo_database`` left out means: the usual folders, then
-the database that ships; ``none`` means that client addresses have no place.
+``lag``, ``load`` and ``role_file`` may be left out. ``geo_database`` left out means: the usual
+folders, then the database that ships; ``none`` means that client addresses have no place. Without
+``tls`` the agent listens on loopback only; with it, ``listen: {..., plain: true}`` still serves the
+services beside it on loopback without.
 """
 
 import re
@@ -30,14 +35,23 @@ from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from director.routing.table import RegionId, ServiceId
 from director.runtime.durations import parse_ms
-from director.runtime.loopback import ensure_loopback
+from director.runtime.loopback import NotLoopbackError, ensure_loopback
+from director.runtime.tls import TlsPaths
 from regions.core.ids import AgentId
 from regions.core.readings import ProbeKind, ProbeSpec, ProbeTarget
 from regions.core.settings import GATE_ANSWER_MS, AgentSettings, GuardedService
@@ -48,6 +62,8 @@ DIRECTORS_MAX = 9
 # A role file is rewritten twice within each answer's life; more often would wear the disk.
 ROLE_FILE_ANSWER_MS = 1_000
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+# What the validators are told beside the value.
+_HAS_TLS = "has_tls"
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
 _HINTS = {
     "missing": "is required",
@@ -67,6 +83,15 @@ def _some(value: object) -> object:
 
 def _loopback(value: object) -> object:
     return ensure_loopback(value) if isinstance(value, str) else value
+
+
+def _loopback_without_tls(value: object, info: ValidationInfo) -> object:
+    try:
+        return _loopback(value)
+    except NotLoopbackError:
+        if isinstance(info.context, dict) and info.context.get(_HAS_TLS):
+            return _host_port(value)
+        raise
 
 
 def _name(value: object) -> object:
@@ -92,6 +117,7 @@ Duration: TypeAlias = Annotated[int, BeforeValidator(_duration), Field(gt=0, le=
 Name: TypeAlias = Annotated[str, BeforeValidator(_name)]
 Address: TypeAlias = Annotated[str, BeforeValidator(_host_port)]
 Listen: TypeAlias = Annotated[str, BeforeValidator(_loopback)]
+GuardedListen: TypeAlias = Annotated[str, BeforeValidator(_loopback_without_tls)]
 Command: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1, max_length=64)]
 
 
@@ -133,6 +159,18 @@ class HttpLag(_Model):
     timeout: Duration = 500
 
 
+class ExecLoad(ExecLag):
+    """A program that prints how many requests per second the service takes here."""
+
+    every: Duration = 2_000
+
+
+class HttpLoad(HttpLag):
+    """A page that says how many requests per second the service takes here."""
+
+    every: Duration = 2_000
+
+
 class ServiceConfig(_Model):
     """A service to guard."""
 
@@ -142,15 +180,27 @@ class ServiceConfig(_Model):
     timeout: Duration = 500
     rise: Annotated[int, Field(ge=1, le=100)] = 3
     fall: Annotated[int, Field(ge=1, le=100)] = 3
+    forgive: Annotated[int, Field(ge=1, le=100)] = 1
     lag: Annotated[ExecLag | HttpLag, Field(discriminator="type")] | None = None
+    load: Annotated[ExecLoad | HttpLoad, Field(discriminator="type")] | None = None
     role_file: Path | None = None
 
 
 class ListenConfig(_Model):
-    """Where the agent's own server listens. Loopback only."""
+    """Where the agent's own server listens; anywhere but on loopback only with TLS."""
 
-    grpc: Listen
+    grpc: GuardedListen
     http: Listen
+    plain: bool = False
+
+
+class TlsConfig(_Model):
+    """The files of the agent's certificate, key and authorities."""
+
+    cert: Path
+    key: Path
+    ca: Path
+    trust_domain: str
 
 
 class AgentConfig(_Model):
@@ -167,6 +217,16 @@ class AgentConfig(_Model):
     ] = ()
     measure_round_trips: bool = True
     geo_database: Literal["none"] | Path | None = None
+    tls: TlsConfig | None = None
+
+    @model_validator(mode="after")
+    def _plain_is_local(self) -> Self:
+        if self.listen.plain:
+            try:
+                ensure_loopback(self.listen.grpc)
+            except ValueError as error:
+                raise ValueError(f"listen.plain: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -188,6 +248,12 @@ class AgentConfig(_Model):
             measure_round_trips=self.measure_round_trips,
         )
 
+    def tls_paths(self) -> TlsPaths | None:
+        """Return where certificate, key and authorities are; None without TLS."""
+        if self.tls is None:
+            return None
+        return TlsPaths(self.tls.cert, self.tls.key, self.tls.ca, self.tls.trust_domain)
+
     def agent_id(self) -> AgentId:
         """Return the name of the agent."""
         return AgentId(self.id)
@@ -208,12 +274,14 @@ def _guarded(service: ServiceConfig, region_id: RegionId) -> GuardedService:
         timeout_ms=service.timeout,
         rise_count=service.rise,
         fall_count=service.fall,
+        forgive_count=service.forgive,
     )
     return GuardedService(
         ServiceId(service.name),
         target,
         lag_every_ms=None if service.lag is None else service.lag.every,
         gate_answer_ms=GATE_ANSWER_MS if service.role_file is None else ROLE_FILE_ANSWER_MS,
+        load_every_ms=None if service.load is None else service.load.every,
     )
 
 
@@ -262,7 +330,8 @@ def load_config(
         return None, (Fault(source, 1, "", "must be a mapping with region, id, directors, ..."),)
     merged = {**document, **(overrides or {})}
     try:
-        return AgentConfig.model_validate(merged), ()
+        has_tls = merged.get("tls") is not None
+        return AgentConfig.model_validate(merged, context={_HAS_TLS: has_tls}), ()
     except ValidationError as error:
         faults = sorted(_faults(error, document, source), key=lambda each: (each.line, each.path))
         return None, tuple(faults)

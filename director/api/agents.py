@@ -12,6 +12,7 @@ from director.core.observations import AgentReport
 from director.core.reasons import Reason
 from director.core.transit import transit_ms_max
 from director.routing.table import RegionId
+from director.runtime.caller import DENIALS, caller
 from director.runtime.clock import boot_ms
 from director.service.agent_wire import (
     lease_from_proto,
@@ -25,6 +26,7 @@ from director.service.errors import (
     InvalidRequestError,
     MessageTooLargeError,
     NotFoundError,
+    NotPermittedError,
 )
 from director.service.replica import Replica
 from trafficdirector.agent.v1 import agent_pb2 as pb
@@ -109,6 +111,7 @@ class AgentApi:
                 "hello.service_ids",
                 f"has a name of {longest} characters; at most {NAME_CHARS_MAX}",
             )
+        check_speaks_for(hello.region_id, hello.agent_id)
         self._check_region(hello.region_id)
         return AgentLink(
             RegionId(hello.region_id),
@@ -175,3 +178,17 @@ class AgentApi:
         while responses := await link.take():
             for response in responses:
                 await context.write(response)
+
+
+def check_speaks_for(region_id: str, agent_id: str) -> None:
+    """Refuse an agent that says it is another one, or in another region (fault 42).
+
+    Raises:
+        NotPermittedError: Its certificate names somebody else.
+    """
+    who = caller()
+    if who is None or (who.region_id, who.name) == (region_id, agent_id):
+        return
+    message = f"{who.uri} cannot speak for agent {agent_id} of region {region_id}"
+    DENIALS.note("REGION", who=who.uri, method=f"/{NAME}/Report", message=message)
+    raise NotPermittedError(message, identity=who.uri, regionId=region_id, agentId=agent_id)

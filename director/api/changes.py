@@ -1,8 +1,11 @@
 """What the requests that change something have in common."""
 
+from collections.abc import Iterable
+
 from director.core.reasons import Reason
 from director.core.topology import Topology
 from director.routing.table import ServiceId
+from director.runtime.caller import caller
 from director.service.errors import InvalidRequestError, NotFoundError
 from director.service.writes import Change
 from trafficdirector.admin.v1 import admin_pb2 as pb
@@ -15,6 +18,9 @@ NAMES_SHOWN_MAX = 20
 def change_from_proto(change: pb.Change, *, needs_reason: bool = False) -> Change:
     """Return who asks and why.
 
+    With TLS it is the identity of the connection that asks; the name in the request is what the
+    caller says, and counts only where nobody has to prove who they are.
+
     Raises:
         InvalidRequestError: A reason is needed and there is none.
     """
@@ -22,9 +28,9 @@ def change_from_proto(change: pb.Change, *, needs_reason: bool = False) -> Chang
         raise InvalidRequestError(
             "change.reason", "is required: it goes to the audit trail; say why in a few words"
         )
-    return Change(
-        change.request_id, change.actor, change.reason, validate_only=change.validate_only
-    )
+    who = caller()
+    actor = change.actor if who is None else who.uri
+    return Change(change.request_id, actor, change.reason, validate_only=change.validate_only)
 
 
 def service_name(service_id: str) -> str:
@@ -34,6 +40,15 @@ def service_name(service_id: str) -> str:
         InvalidRequestError: It is empty or too long.
     """
     return _name("service_id", service_id)
+
+
+def service_names(service_ids: Iterable[str]) -> tuple[ServiceId, ...]:
+    """Return the names, sorted, each once.
+
+    Raises:
+        InvalidRequestError: One is empty or too long.
+    """
+    return tuple(ServiceId(service_name(each)) for each in sorted(set(service_ids)))
 
 
 def region_name(region_id: str) -> str:

@@ -9,8 +9,9 @@ from director.api.handlers import service, stream_stream
 from director.core.ids import ReplicaId
 from director.core.inputs import ReplicaReported
 from director.core.observations import ReplicaReport
+from director.runtime.caller import DENIALS, caller
 from director.service.agent_wire import relayed_from_proto
-from director.service.errors import DirectorError, InvalidRequestError
+from director.service.errors import DirectorError, InvalidRequestError, NotPermittedError
 from director.service.replica import Replica
 from trafficdirector.peer.v1 import peer_pb2 as pb
 
@@ -58,6 +59,11 @@ class EvidenceApi:
             raise InvalidRequestError(
                 "replica_id", f"{request.replica_id!r} is not a replica of this fleet"
             )
+        who = caller()
+        if who is not None and who.name != request.replica_id:
+            message = f"{who.uri} cannot speak for replica {request.replica_id}"
+            DENIALS.note("REPLICA", who=who.uri, method=f"/{NAME}/Relay", message=message)
+            raise NotPermittedError(message, identity=who.uri, replicaId=request.replica_id)
         self._replica.writes.check_leads()
         standing = self._replica.consensus.standing()
         if request.term > standing.term:

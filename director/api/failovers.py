@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 
 import grpc
 
+from director.api.automation import AutomationApi
 from director.api.changes import change_from_proto, check_service, epoch_from_proto, service_name
 from director.api.errors import Context, server_stream, unary
+from director.api.explanation import explanation_to_proto
 from director.api.handlers import service, unary_stream, unary_unary
 from director.core.commands import RunKind
 from director.core.ids import RunId
 from director.core.inputs import AbortAsked, MoveAsked
 from director.core.reasons import Reason
+from director.core.safety import Rule
 from director.core.state import Run, State
 from director.routing.table import RegionId, ServiceId
 from director.service.errors import InvalidRequestError, NotFoundError, ShuttingDownError
@@ -29,6 +32,7 @@ class FailoverApi:
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
+        self._automation = AutomationApi(replica)
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the service."""
@@ -41,7 +45,12 @@ class FailoverApi:
                 ),
                 "GetFailover": unary_unary(unary(self.get), pb.GetFailoverRequest),
                 "ListFailovers": unary_unary(unary(self.list), pb.ListFailoversRequest),
+                "ListIntents": unary_unary(unary(self._automation.intents), pb.ListIntentsRequest),
+                "ApproveFailover": unary_unary(
+                    unary(self._automation.approve), pb.ApproveFailoverRequest
+                ),
                 "CancelFailover": unary_unary(unary(self.cancel), pb.CancelFailoverRequest),
+                "ExplainFailover": unary_unary(unary(self.explain), pb.ExplainFailoverRequest),
                 "WatchFailover": unary_stream(server_stream(self.watch), pb.WatchFailoverRequest),
             },
         )
@@ -71,6 +80,7 @@ class FailoverApi:
                 ServiceId(service_name(request.service_id)),
                 RegionId(request.target_region_id) if request.target_region_id else None,
                 expected_epoch=epoch_from_proto(request.expected_epoch),
+                waives=Rule.CAPACITY if request.force_capacity else "",
             ),
             request.change,
         )
@@ -103,6 +113,12 @@ class FailoverApi:
             AbortAsked(RunId(request.failover_id)), change_from_proto(request.change)
         )
         return pb.CancelFailoverResponse()
+
+    async def explain(self, request: pb.ExplainFailoverRequest) -> pb.ExplainFailoverResponse:
+        """Say what would happen if the owner were lost now."""
+        service_id = service_name(request.service_id)
+        check_service(self._replica.state.topology, service_id)
+        return explanation_to_proto(self._replica, service_id, run_to_proto)
 
     async def watch(
         self, request: pb.WatchFailoverRequest, _context: Context

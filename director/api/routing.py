@@ -11,11 +11,15 @@ from director.client.answering import Answerer
 from director.client.errors import ClientError
 from director.client.watch import Source
 from director.client.wire import SERVICES_WATCHED_MAX
+from director.runtime.clock import elapsed_ns
+from director.runtime.metrics import Buckets
 from director.service.errors import DirectorError, InvalidRequestError
 from director.service.watch import RouteHub, Subscription
 from trafficdirector.routing.v1 import routing_pb2 as pb
 
 NAME = "trafficdirector.routing.v1.RoutingService"
+# An answer from memory takes some microseconds; a decision for a new place some hundred.
+TIME_BOUNDS_S = (2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2)
 
 
 class RoutingApi:
@@ -25,6 +29,9 @@ class RoutingApi:
         answerer: Has the newest table.
         hub: Feeds watchers.
         label: Age and source of the view now.
+
+    Attributes:
+        times: How long each Resolve took, from the parsed request to the encoded answer.
     """
 
     def __init__(
@@ -33,6 +40,7 @@ class RoutingApi:
         self._answerer = answerer
         self._hub = hub
         self._label = label
+        self.times = Buckets(TIME_BOUNDS_S)
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the service."""
@@ -48,13 +56,16 @@ class RoutingApi:
 
     async def resolve(self, request: pb.ResolveRequest, context: Context) -> bytes:
         """Return an encoded answer: the hot path, so without any wrapper."""
+        began_ns = elapsed_ns()
         try:
             if type(request) is not pb.ResolveRequest:
                 check_parsed(request)
             age_ms, source = self._label()
-            return self._answerer.resolve_bytes(request, age_ms, source)
+            encoded = self._answerer.resolve_bytes(request, age_ms, source)
         except (ClientError, DirectorError) as error:
             await context.abort_with_status(to_status(error))
+        self.times.take(elapsed_ns() - began_ns)
+        return encoded
 
     async def batch(self, request: pb.BatchResolveRequest) -> pb.BatchResolveResponse:
         """Answer up to 1 000 questions from one view."""

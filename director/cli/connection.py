@@ -19,7 +19,8 @@ from grpc_status import rpc_status
 from director.cli import methods
 from director.cli.context_file import read_contexts
 from director.cli.exits import EXIT_CODE_BY_REASON, CliError, ExitCode
-from director.client.channel import CHANNEL_OPTIONS
+from director.cli.tls_options import opened
+from director.client.channel import open_sync_channel
 from director.core.reasons import Reason
 from director.runtime.clock import boot_ms
 from trafficdirector.admin.v1 import admin_pb2 as admin
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from director.cli.methods import Answer, Method
+    from director.cli.tls_options import TlsFlags
+    from director.runtime.tls import TlsFiles
 
 DEFAULT_ENDPOINT = "127.0.0.1:7440"
 # One replica gets this long before the next one is asked: far above any answer's time.
@@ -55,6 +58,9 @@ _CONNECTION_REFUSED = "connection refused"
 # gRPC's words for a connection that failed, and ours; the first that fits counts.
 _SAID_BY_WORD = (
     ("refused", _CONNECTION_REFUSED),
+    ("certificate_verify_failed", "its certificate is not one of a director that is trusted here"),
+    ("hostname verification", "its certificate is not one of a director that is trusted here"),
+    ("handshake", "TLS was refused: one side has no certificate that the other trusts"),
     ("name resolution", "unknown host"),
     ("dns", "unknown host"),
     ("address lookup failed", "unknown host"),
@@ -143,11 +149,19 @@ class Connection:
     ``deadline_ms`` bounds each call with all its attempts.
     """
 
-    def __init__(self, endpoints: Sequence[str], *, deadline_ms: int, source: str = "") -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        *,
+        deadline_ms: int,
+        source: str = "",
+        tls: TlsFiles | None = None,
+    ) -> None:
         assert endpoints, "there is always the default"
         self._endpoints = list(endpoints)
         self._deadline_ms = deadline_ms
         self._source = source
+        self._tls = tls
         self._channels: dict[str, grpc.Channel] = {}
         self._failures: dict[str, Failure] = {}
 
@@ -172,6 +186,22 @@ class Connection:
             if not is_group_there or boot_ms() + _PAUSE_MS >= give_up_at_ms:
                 raise self._unreachable(method)
             time.sleep(_PAUSE_MS / 1_000)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Every director to ask, the one that answered last first."""
+        return tuple(self._endpoints)
+
+    def ask_one(self, endpoint: str, method: Method[Answer], request: Message) -> Answer | Failure:
+        """Return what one director answers, or why it gave no answer; no other is asked."""
+        invoke = self._channel(endpoint).unary_unary(
+            method.path, type(request).SerializeToString, method.answer.FromString
+        )
+        try:
+            answer: Answer = invoke(request, timeout=min(ATTEMPT_MS_MAX, self._deadline_ms) / 1_000)
+        except grpc.RpcError as error:
+            return failure_of(error)
+        return answer
 
     def call_leader(self, method: Method[Answer], request: Message, answer: Answer) -> Answer:
         """Return the leader's answer in place of ``answer``, which another director gave.
@@ -203,7 +233,7 @@ class Connection:
         self._failures = {}
         while waiting:
             endpoint = waiting.pop(0)
-            left_ms = min(ATTEMPT_MS_MAX, give_up_at_ms - boot_ms())
+            left_ms = min(method.attempt_ms or ATTEMPT_MS_MAX, give_up_at_ms - boot_ms())
             if endpoint in asked or left_ms <= 0:
                 continue
             asked.add(endpoint)
@@ -274,7 +304,7 @@ class Connection:
 
     def _channel(self, endpoint: str) -> grpc.Channel:
         if endpoint not in self._channels:
-            self._channels[endpoint] = grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
+            self._channels[endpoint] = open_sync_channel(endpoint, self._tls)
         return self._channels[endpoint]
 
     def _unreachable(self, method: Method[Answer]) -> CliError:
@@ -319,6 +349,24 @@ def endpoints_from(given: Sequence[str], context: str) -> tuple[tuple[str, ...],
             message = f"{endpoint!r}{where} is not the address of a director"
             raise CliError(message, ExitCode.USAGE, hint=hint)
     return endpoints, source
+
+
+def tls_from(flags: TlsFlags, given: Sequence[str], context: str) -> TlsFiles | None:
+    """Return what to show to directors: by flags or environment, else by the context in use.
+
+    Args:
+        flags: As given.
+        given: Endpoints of the command line, beside which a context counts only if it is named.
+        context: Name given; "" means the current one.
+
+    Raises:
+        CliError: Files are missing or cannot be used.
+    """
+    paths = flags.paths()
+    if paths is None and (context or not (given or os.environ.get("DIRECTOR_ENDPOINTS"))):
+        contexts = read_contexts()
+        paths = contexts.tls_by_name.get(context or contexts.current)
+    return opened(paths)
 
 
 def _found(given: Sequence[str], context: str) -> tuple[tuple[str, ...], str]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from director.cli.exits import CliError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from director.runtime.tls import TlsPaths
 
 FILE_VARIABLE = "DIRECTOR_CONFIG"
 
@@ -24,10 +26,12 @@ class Contexts:
 
     Attributes:
         current: The one in use; "" when none is.
+        tls_by_name: Where the certificate files are, of those contexts that have TLS.
     """
 
     current: str
     endpoints_by_name: Mapping[str, tuple[str, ...]]
+    tls_by_name: Mapping[str, TlsPaths] = field(default_factory=dict)
 
 
 NO_CONTEXTS = Contexts("", {})
@@ -82,17 +86,38 @@ def _contexts(path: Path, value: object) -> Contexts:
         message = f"{path} is not a context file"
         raise CliError(message, ExitCode.USAGE, hint="it has the keys current and contexts")
     endpoints_by_name: dict[str, tuple[str, ...]] = {}
+    tls_by_name: dict[str, TlsPaths] = {}
     for name, context in contexts.items():
         endpoints = context.get("endpoints") if isinstance(context, dict) else None
         if not isinstance(endpoints, list) or not all(isinstance(each, str) for each in endpoints):
             message = f"{path}: contexts.{name}.endpoints is not a list of addresses"
             raise CliError(message, ExitCode.USAGE)
         endpoints_by_name[name] = tuple(endpoints)
-    return Contexts(current, endpoints_by_name)
+        if "tls" in context:
+            tls_by_name[name] = _tls(path, name, context["tls"])
+    return Contexts(current, endpoints_by_name, tls_by_name)
 
 
-def write_context(name: str, endpoints: Sequence[str], *, path: Path | None = None) -> str:
-    """Keep ``endpoints`` as ``name`` and make it the current context.
+def _tls(path: Path, name: str, value: object) -> TlsPaths:
+    from director.runtime.tls import TlsPaths  # noqa: PLC0415 - loaded only when it is needed
+
+    match value:
+        case {"cert": str(cert), "key": str(key), "ca": str(ca), "trustDomain": str(domain)}:
+            # Beside the context file, unless the paths are absolute.
+            return TlsPaths(path.parent / cert, path.parent / key, path.parent / ca, domain)
+        case _:
+            message = f"{path}: contexts.{name}.tls needs cert, key, ca and trustDomain"
+            raise CliError(message, ExitCode.USAGE)
+
+
+def write_context(
+    name: str,
+    endpoints: Sequence[str],
+    *,
+    tls: TlsPaths | None = None,
+    path: Path | None = None,
+) -> str:
+    """Keep ``endpoints`` as ``name``, with where the certificates are, as the current context.
 
     Returns:
         The name of the context that was current before; "" when there was none.
@@ -100,7 +125,8 @@ def write_context(name: str, endpoints: Sequence[str], *, path: Path | None = No
     path = path or contexts_path()
     before = read_contexts(path)
     known = {**before.endpoints_by_name, name: tuple(endpoints)}
-    _write(path, Contexts(name, known))
+    secured = {key: value for key, value in before.tls_by_name.items() if key != name}
+    _write(path, Contexts(name, known, secured if tls is None else {**secured, name: tls}))
     return before.current
 
 
@@ -122,7 +148,7 @@ def _write(path: Path, contexts: Contexts) -> None:
     value: dict[str, Any] = {
         "current": contexts.current,
         "contexts": {
-            name: {"endpoints": list(endpoints)}
+            name: {"endpoints": list(endpoints), **_tls_value(contexts.tls_by_name.get(name))}
             for name, endpoints in sorted(contexts.endpoints_by_name.items())
         },
     }
@@ -131,3 +157,10 @@ def _write(path: Path, contexts: Contexts) -> None:
     fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     fresh.write_text(to_yaml([value]), encoding="utf-8")
     fresh.replace(path)
+
+
+def _tls_value(tls: TlsPaths | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    files = {"cert": str(tls.cert), "key": str(tls.key), "ca": str(tls.ca)}
+    return {"tls": {**files, "trustDomain": tls.trust_domain}}

@@ -17,6 +17,7 @@ from director.cli.options import (
     changing,
     confirm,
     connected,
+    force_capacity,
     formatted,
     is_interactive,
 )
@@ -45,6 +46,13 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedTarget(Target):
+    """The same of a planned move, which may be refused for want of room there."""
+
+    is_forced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Following:
     """How far to follow the run that was started."""
 
@@ -53,9 +61,7 @@ class Following:
     timeout_ms: int
 
 
-_to_target = bundled(
-    "target",
-    Target,
+_to_options = (
     click.option("--to", default="", metavar="REGION", help="Target; without it, the best one."),
     click.option(
         "--expected-epoch",
@@ -65,6 +71,8 @@ _to_target = bundled(
         help="Move only if the owner's epoch is N.",
     ),
 )
+_to_target = bundled("target", Target, *_to_options)
+_to_planned_target = bundled("target", PlannedTarget, *_to_options, force_capacity)
 _timeout = click.option(
     "--timeout",
     "timeout_ms",
@@ -86,7 +94,7 @@ _run_form = formatted(Form.TABLE, Form.JSON, Form.YAML, Form.NAME)
 
 @click.command()
 @click.argument("service")
-@_to_target
+@_to_planned_target
 @changing(is_reason_required=True)
 @_following
 @_run_form
@@ -95,7 +103,7 @@ _run_form = formatted(Form.TABLE, Form.JSON, Form.YAML, Form.NAME)
 def switchover(
     *,
     service: str,
-    target: Target,
+    target: PlannedTarget,
     change: ChangeOptions,
     following: Following,
     form: Form,
@@ -107,7 +115,7 @@ def switchover(
 
 @click.command()
 @click.argument("service")
-@_to_target
+@_to_planned_target
 @changing(is_reason_required=True)
 @_following
 @_run_form
@@ -116,7 +124,7 @@ def switchover(
 def failback(
     *,
     service: str,
-    target: Target,
+    target: PlannedTarget,
     change: ChangeOptions,
     following: Following,
     form: Form,
@@ -128,7 +136,7 @@ def failback(
 
 def _planned(
     service: str,
-    target: Target,
+    target: PlannedTarget,
     change: ChangeOptions,
     following: Following,
     answering: tuple[Form, Connection],
@@ -142,6 +150,7 @@ def _planned(
         expected_epoch=target.expected_epoch,
         change=change.message(),
         failback=failback,
+        force_capacity=target.is_forced,
     )
     if not change.dry_run:
         verb = "Fail back" if failback else "Switch over"
@@ -240,6 +249,61 @@ def _agree_to_failover(
         note(answer.message)
     where = request.target_region_id or "the best region"
     confirm(f"Fail over {request.service_id} to {where}?", is_agreed=is_agreed)
+
+
+@click.command()
+@click.argument("service")
+@click.option(
+    "--expected-epoch",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Approve only if it was proposed at epoch N.",
+)
+@click.option(
+    "--proposal",
+    default="",
+    metavar="NAME",
+    help="Approve only this proposal; without it, the newest.",
+)
+@changing(is_reason_required=True)
+@_following
+@_run_form
+@connected
+@example('director approve chat --reason "eu-west1 has no power" --yes')
+def approve(  # noqa: PLR0913 - one argument per group of options
+    *,
+    service: str,
+    expected_epoch: int,
+    proposal: str,
+    change: ChangeOptions,
+    following: Following,
+    form: Form,
+    connection: Connection,
+) -> None:
+    """Make exactly the move that the director proposes for a service, as your own."""
+    request = admin.ApproveFailoverRequest(
+        service_id=service, expected_epoch=expected_epoch, intent_id=proposal
+    )
+    if not change.dry_run:
+        if is_interactive() and not following.yes:
+            # What is approved is what was shown, although another may be proposed meanwhile.
+            request.intent_id = proposal or _newest_proposal(connection, service)
+            request.change.CopyFrom(change.message(validate_only=True))
+            note(connection.call(methods.APPROVE_FAILOVER, request).message)
+        confirm(f"Make this move of {service}?", is_agreed=following.yes)
+    request.change.CopyFrom(change.message())
+    answer = connection.call(methods.APPROVE_FAILOVER, request)
+    if change.dry_run:
+        _told(form, service, Target("", expected_epoch), answer.message)
+        return
+    _followed(connection, answer.failover_id, following, form)
+
+
+def _newest_proposal(connection: Connection, service: str) -> str:
+    asked = admin.ListIntentsRequest(service_id=service, limit=1)
+    found = connection.call(methods.LIST_INTENTS, asked).intents
+    return found[0].intent_id if found else ""
 
 
 @click.command()

@@ -6,16 +6,17 @@ import getpass
 import os
 import sys
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from director.cli.connection import DEFAULT_ENDPOINT, Connection, endpoints_from
+from director.cli.connection import DEFAULT_ENDPOINT, Connection, endpoints_from, tls_from
 from director.cli.exits import CliError, ExitCode
 from director.cli.output import Form
 from director.cli.parameters import DURATION, bundled
+from director.cli.tls_options import TLS_OPTIONS, TlsFlags
 from trafficdirector.admin.v1 import admin_pb2 as admin
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ def connected(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def call(**values: Any) -> None:  # noqa: ANN401 - whatever click parsed
         given, context = values.pop("endpoint"), values.pop("context")
+        flags = TlsFlags(*(values.pop(each.name) for each in fields(TlsFlags)))
         endpoints, source = endpoints_from(given, context or "")
         deadline_ms = values.pop("deadline_ms")
         if deadline_ms < 1:
             raise click.BadParameter("it must be longer than 0", param_hint="'--deadline'")
-        connection = Connection(endpoints, deadline_ms=deadline_ms, source=source)
+        tls = tls_from(flags, given, context or "")
+        connection = Connection(endpoints, deadline_ms=deadline_ms, source=source, tls=tls)
         try:
             function(**values, connection=connection)
         finally:
@@ -40,6 +43,7 @@ def connected(function: Callable[..., None]) -> Callable[..., None]:
 
     decorated: Callable[..., None] = call
     for option in (
+        *reversed(TLS_OPTIONS),
         click.option(
             "--deadline",
             "deadline_ms",
@@ -108,6 +112,14 @@ class ChangeOptions:
             reason=self.reason,
             validate_only=self.dry_run if validate_only is None else validate_only,
         )
+
+
+force_capacity = click.option(
+    "--force-capacity",
+    "is_forced",
+    is_flag=True,
+    help="Do it although the rest may not carry the load; the reason says why.",
+)
 
 
 def _actor() -> str:

@@ -9,6 +9,8 @@ import click
 
 from director.cli import methods
 from director.cli.example import example
+from director.cli.explain_budget import explain_budget
+from director.cli.explain_failover import explain_failover
 from director.cli.options import connected, formatted
 from director.cli.output import Form, Printed, message_dict
 from director.cli.parameters import POINT, bundled
@@ -122,6 +124,12 @@ def _facts(answer: routing.ResolveResponse) -> str:
 @example("director explain resolve chat --from-ip 81.2.69.142")
 def explain() -> None:
     """Show a decision, candidate by candidate, with the reason for each."""
+
+
+explain.add_command(explain_budget)
+
+
+explain.add_command(explain_failover)
 
 
 @explain.command("resolve")

@@ -10,6 +10,7 @@ import click
 
 from director.cli.example import example
 from director.cli.parameters import DURATION, bundled
+from director.cli.tls_options import TLS_OPTIONS, TlsFlags
 
 _PEER = re.compile(r"(?P<id>[^=,]+)=(?P<peer>[^=,]+),(?P<api>[^=,]+)(?:,(?P<domain>[^=,]+))?")
 
@@ -54,6 +55,7 @@ class Place:
     data_dir: Path
     listen: str
     peer_listen: str
+    http_listen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,14 @@ class Running:
     log_json: bool | None
     election_ms: int
     is_joining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Who may do what."""
+
+    roles: Path | None
+    allow_insecure: bool
 
 
 _placed = bundled(
@@ -115,6 +125,14 @@ _placed = bundled(
         show_default=True,
         help="For the other replicas.",
     ),
+    click.option(
+        "--http",
+        "http_listen",
+        default="",
+        metavar="HOST:PORT",
+        envvar="DIRECTOR_HTTP",
+        help="For probes, load balancers and Prometheus.  [default: no such port]",
+    ),
 )
 _run_so = bundled(
     "running",
@@ -146,6 +164,26 @@ _run_so = bundled(
 )
 
 
+_secured = bundled("tls_flags", TlsFlags, *TLS_OPTIONS)
+_guarded = bundled(
+    "guarded",
+    Guarded,
+    click.option(
+        "--roles",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="DIRECTOR_ROLES",
+        help="What operators may do, YAML.  [default: look, and change nothing]",
+    ),
+    click.option(
+        "--insecure",
+        "allow_insecure",
+        is_flag=True,
+        envvar="DIRECTOR_INSECURE",
+        help="Without TLS, listen where other machines can connect; never in production.",
+    ),
+)
+
+
 @click.command()
 @_placed
 @click.option(
@@ -157,8 +195,17 @@ _run_so = bundled(
     help="Another replica; repeat for each.",
 )
 @_run_so
+@_secured
+@_guarded
 @example("director serve --id d0 --fleet prod --data-dir ./d0")
-def serve(*, place: Place, peers: tuple[Peer, ...], running: Running) -> None:
+def serve(
+    *,
+    place: Place,
+    peers: tuple[Peer, ...],
+    running: Running,
+    tls_flags: TlsFlags,
+    guarded: Guarded,
+) -> None:
     """Run one director replica until it is told to stop."""
     names = [each.replica_id for each in peers]
     if len(set(names)) != len(names) or place.replica_id in names:
@@ -172,6 +219,7 @@ def serve(*, place: Place, peers: tuple[Peer, ...], running: Running) -> None:
         data_dir=place.data_dir,
         listen=place.listen,
         peer_listen=place.peer_listen,
+        http_listen=place.http_listen,
         failure_domain=place.failure_domain,
         peers={
             each.replica_id: app.PeerAddresses(each.peer, each.api, each.failure_domain)
@@ -181,5 +229,8 @@ def serve(*, place: Place, peers: tuple[Peer, ...], running: Running) -> None:
         election_ms=running.election_ms,
         geo_database=running.geo_database,
         log_json=running.log_json,
+        tls=tls_flags.paths(),
+        roles=guarded.roles,
+        allow_insecure=guarded.allow_insecure,
     )
     click.get_current_context().exit(app.serve(settings))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import click
 
 from director.cli import methods
+from director.cli.drill_list import last_drill_words
 from director.cli.example import example
+from director.cli.intents import automation_remarks, override_remark
+from director.cli.load_words import headroom_remark, headroom_title, load_remark
 from director.cli.options import connected, formatted
 from director.cli.output import Form, Printed, message_dict
-from director.cli.words import ABSENT, against, coloured, columns, is_colourful, plural, seconds
+from director.cli.status_watch import watch as run_watch
+from director.cli.words import ABSENT, against, coloured, columns, plural, seconds
+from director.runtime.durations import format_ms
 from trafficdirector.admin.v1 import admin_pb2 as admin
 
 if TYPE_CHECKING:
@@ -19,27 +23,26 @@ if TYPE_CHECKING:
 
     from director.cli.connection import Connection
 
-_WATCH_EVERY_S = 1.0
 _REGIONS_SHOWN_MAX = 3
 _WELL = frozenset({"UP", "DEGRADED"})
 
 
 @click.command()
 @click.argument("service", required=False, default="")
-@click.option("--watch", is_flag=True, help="Print again every second until Ctrl-C.")
+@click.option(
+    "--watch", is_flag=True, help="Follow it until Ctrl-C: draw anew, or print each change."
+)
 @formatted()
 @connected
 @example("director status chat --watch")
 def status(*, service: str, watch: bool, form: Form, connection: Connection) -> None:
     """Show who serves and what is at risk, on one screen."""
-    if not watch:
-        printed_status(asked(connection, service), service).echo(form)
-    elif form is Form.TABLE and is_colourful():
-        _watch_on_terminal(connection, service)
+    if watch:
+        run_watch(
+            lambda: asked(connection, service), lambda seen: printed_status(seen, service), form
+        )
     else:
-        while True:
-            printed_status(asked(connection, service), service).echo(form)
-            time.sleep(_WATCH_EVERY_S)
+        printed_status(asked(connection, service), service).echo(form)
 
 
 def asked(connection: Connection, service: str = "") -> admin.GetStatusResponse:
@@ -49,18 +52,6 @@ def asked(connection: Connection, service: str = "") -> admin.GetStatusResponse:
     if seen.is_leader or not seen.leader_id:
         return seen
     return connection.call_leader(methods.GET_STATUS, request, seen)
-
-
-def _watch_on_terminal(connection: Connection, service: str) -> None:
-    # Rich takes a tenth of a second to load, which only this case repays.
-    from rich.live import Live  # noqa: PLC0415 - loaded only when it is needed
-    from rich.text import Text  # noqa: PLC0415 - loaded only when it is needed
-
-    with Live(auto_refresh=False) as live:
-        while True:
-            printed = printed_status(asked(connection, service), service)
-            live.update(Text.from_ansi("\n".join(printed.lines(Form.TABLE))), refresh=True)
-            time.sleep(_WATCH_EVERY_S)
 
 
 def printed_status(seen: admin.GetStatusResponse, service: str) -> Printed:
@@ -146,7 +137,15 @@ def _is_served(service: admin.ServiceStatus) -> bool:
     )
 
 
-_SERVICE_HEADER = ("SERVICE", "MODE", "ACTIVE", "LAG / RPO", "PREDICTED / RTO", "AUTOMATION")
+_SERVICE_HEADER = (
+    "SERVICE",
+    "MODE",
+    "ACTIVE",
+    "LAG / RPO",
+    "PREDICTED / RTO",
+    "LAST DRILL",
+    "AUTOMATION",
+)
 
 
 def mode_word(mode: str) -> str:
@@ -163,8 +162,17 @@ def _service_row(service: admin.ServiceStatus) -> tuple[str, ...]:
         _active(service),
         against(_best_lag_ms(service), rpo_ms) if is_passive else ABSENT,
         f"{seconds(service.predicted_rto_ms)} / {seconds(service.rto_ms)}",
-        "on" if service.automation == "Automatic" else service.automation.lower(),
+        last_drill_words(service),
+        _automation(service),
     )
+
+
+def _automation(service: admin.ServiceStatus) -> str:
+    if service.HasField("pause"):
+        return f"paused {format_ms(service.pause.left_ms)}"
+    if service.HasField("damped_for_ms"):
+        return f"damped {format_ms(service.damped_for_ms)}"
+    return "on" if service.automation == "Automatic" else service.automation.lower()
 
 
 def _active(service: admin.ServiceStatus) -> str:
@@ -197,6 +205,7 @@ def site_lines(service: admin.ServiceStatus) -> list[str]:
     token = f"token {service.generation}.{service.epoch}" if service.epoch else "no owner yet"
     passive = service.mode == "ActivePassive"
     title = f"{service.service_id}  {token}" if passive else service.service_id
+    title = "  ".join(filter(None, (title, headroom_title(service))))
     return [title, *columns(_SITE_HEADER, (_site_row(service, each) for each in service.sites))]
 
 
@@ -204,11 +213,12 @@ def _site_row(service: admin.ServiceStatus, site: admin.SiteStatus) -> tuple[str
     is_owner = site.region_id == service.owner_region_id
     remarks = [
         site.reason if site.verdict != "UP" else "",
-        f"override {site.override}" if site.override else "",
+        override_remark(site),
         "" if site.serving else "gets no clients",
         f"kept in service: {site.withheld}" if site.withheld else "",
         f"not promotable: {site.ineligibility}" if site.ineligibility and not is_owner else "",
         "gate open" if site.gate_open else "",
+        load_remark(site),
     ]
     role = ABSENT
     if service.mode == "ActivePassive":
@@ -249,8 +259,9 @@ def _remarks(seen: admin.GetStatusResponse) -> Iterator[str]:
             yield f"{service.service_id}: {service.active_run_id} is going on; follow it with " + (
                 f"`director wait {service.active_run_id}`"
             )
-        if service.automation_note:
-            yield f"{service.service_id}: {service.automation_note}"
+        yield from automation_remarks(service)
+        if headroom_remark(service):
+            yield headroom_remark(service)
         for site in service.sites:
             if site.verdict not in _WELL:
                 reason = f" ({site.reason})" if site.reason else ""

@@ -15,6 +15,9 @@ ABSENT = "-"
 
 _COLOUR_BY_WORD = {
     "UP": "green",
+    "OK": "green",
+    "WARN": "yellow",
+    "FAIL": "red",
     "healthy": "green",
     "settled": "green",
     "DEGRADED": "yellow",

@@ -7,7 +7,13 @@ synchronous and belongs to one event loop.
 from collections.abc import Iterator
 from itertools import count
 
-from director.client.errors import InvalidRequestError, RefusedError, TooManyError
+from director.client.errors import (
+    ClientError,
+    InvalidRequestError,
+    RefusedError,
+    TooManyError,
+)
+from director.client.tally import FAIL_OPEN, OK, Tallies, Tally
 from director.client.wire import (
     ADDRESS_CHARS_MAX,
     BATCH_MAX,
@@ -41,8 +47,21 @@ _SUFFIX_AGES = 4_096
 _RECENT_MAX = 65_536
 
 
+class _Ready:
+    """An encoded answer, all but its age, and what counts it."""
+
+    __slots__ = ("encoded", "tally")
+
+    def __init__(self, encoded: bytes, tally: Tally) -> None:
+        self.encoded = encoded
+        self.tally = tally
+
+
 class Answerer:
     """Answers from the newest table it was given.
+
+    Attributes:
+        tallies: How often each service was answered with which region, or refused.
 
     Args:
         places: Locates client addresses; None if there is no geo database.
@@ -56,11 +75,13 @@ class Answerer:
         self._caller_region = caller_region
         self._spread = count(1)
         self._suffixes: dict[tuple[int, int], bytes] = {}
-        self._encoded: dict[tuple[str, str, str], bytes] = {}
+        self._encoded: dict[tuple[str, str, str], _Ready] = {}
         # Answers of the present table by (service, address, subject's jurisdiction).
-        self._recent: dict[tuple[str, str, str], bytes] = {}
+        self._recent: dict[tuple[str, str, str], _Ready] = {}
         self._spread_ids: frozenset[str] = frozenset()
         self._region_ids: frozenset[str] = frozenset()
+        self._service_ids: frozenset[str] = frozenset()
+        self.tallies = Tallies()
         self.compiled: CompiledTable | None = None
 
     def adopt(self, compiled: CompiledTable) -> None:
@@ -70,9 +91,13 @@ class Answerer:
         self._recent = {}
         table = compiled.table
         self._region_ids = frozenset(region.region_id for region in table.regions)
+        self._service_ids = frozenset(each.service_id for each in table.services)
         # The fast path has no chance in it, and would send everyone to the same region.
         self._spread_ids = frozenset(
-            each.service_id for each in table.services if each.strategy is Strategy.WEIGHTED
+            each.service_id
+            for each in table.services
+            if each.strategy is Strategy.WEIGHTED
+            or any(site.spill_per_mille for site in each.sites)
         )
 
     def adopt_table(self, table: RouteTable) -> CompiledTable:
@@ -91,38 +116,53 @@ class Answerer:
         suffix = self._suffixes.get((view_age_ms, source))
         if suffix is None:
             suffix = self._suffix(view_age_ms, source)
-        if request.view_age_ms_max:
-            check_age(request, view_age_ms)
-        if request.session_id:
-            return self._for_session(request) + suffix
-        asked = (request.service_id, request.address, request.subject_jurisdiction)
-        encoded = self._recent.get(asked)
-        if encoded is None:
-            encoded = self._decided(request, asked)
-        return encoded + suffix
+        try:
+            if request.view_age_ms_max:
+                check_age(request, view_age_ms)
+            if request.session_id:
+                return self._for_session(request) + suffix
+            asked = (request.service_id, request.address, request.subject_jurisdiction)
+            ready = self._recent.get(asked)
+            if ready is None:
+                ready = self._decided(request, asked)
+        except ClientError as error:
+            self._count_refusal(request.service_id, error.reason)
+            raise
+        ready.tally.count += 1
+        return ready.encoded + suffix
 
-    def _decided(self, request: pb.ResolveRequest, asked: tuple[str, str, str]) -> bytes:
+    def _count_refusal(self, service_id: str, reason: str) -> None:
+        # Anybody can ask for any name: those that are not declared are counted as one.
+        known = service_id if service_id in self._service_ids else ""
+        self.tallies.of(known, "", reason.lower()).count += 1
+
+    def _tally(self, answer: Answer) -> Tally:
+        outcome = FAIL_OPEN if answer.fail_open else OK
+        return self.tallies.of(answer.service_id, answer.region_id, outcome)
+
+    def _decided(self, request: pb.ResolveRequest, asked: tuple[str, str, str]) -> _Ready:
         """Decide for a client without a session, and remember it if its place alone decided."""
         placed = self._by_place(request)
         resolution = self._by_query(request) if placed is None else placed
         if isinstance(resolution, Refusal):
             raise refused(resolution)
         key = (resolution.service_id, resolution.region_id, resolution.reason)
-        encoded = self._encoded.get(key)
-        if encoded is None:
+        ready = self._encoded.get(key)
+        if ready is None:
             encoded = answer_to_proto(resolution).SerializeToString()
-            self._encoded[key] = encoded
+            ready = self._encoded[key] = _Ready(encoded, self._tally(resolution))
         if placed is not None:
             if len(self._recent) >= _RECENT_MAX:
                 self._recent.clear()
-            self._recent[asked] = encoded
-        return encoded
+            self._recent[asked] = ready
+        return ready
 
     def _for_session(self, request: pb.ResolveRequest) -> bytes:
         """Decide for a session: the order of the endpoints is its own."""
         resolution = self._resolution(request)
         if isinstance(resolution, Refusal):
             raise refused(resolution)
+        self._tally(resolution).count += 1
         return answer_to_proto(resolution).SerializeToString()
 
     def resolve(self, request: pb.ResolveRequest) -> Resolution:
@@ -159,12 +199,17 @@ class Answerer:
                 check_age(each, view_age_ms)
                 resolution = self._resolution(each)
             except (InvalidRequestError, RefusedError) as error:
+                self._count_refusal(each.service_id, error.reason)
                 yield pb.BatchResolveResult(
                     refusal=pb.Refusal(
                         reason=error.reason, message=str(error), metadata=error.metadata
                     )
                 )
                 continue
+            if isinstance(resolution, Answer):
+                self._tally(resolution).count += 1
+            else:
+                self._count_refusal(each.service_id, resolution.reason)
             yield result_to_proto(resolution, view_age_ms, source)
 
     def explain(

@@ -29,7 +29,7 @@ import grpc.aio
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from director.client.channel import open_channel
+from director.client.channel import Channels
 from director.client.errors import (
     ClientError,
     InvalidRequestError,
@@ -51,6 +51,7 @@ from director.routing.table import (
     RouteTable,
     ServiceId,
 )
+from director.runtime.tls import TlsFiles
 from trafficdirector.routing.v1 import routing_pb2 as pb
 
 RESOLVE_METHOD = "/trafficdirector.routing.v1.RoutingService/Resolve"
@@ -171,6 +172,7 @@ class Resolver:
         kept_path: File that keeps the table over restarts of this process; None keeps nothing.
         places: A geo database for client addresses; None asks a director about them.
         service_ids: Services wanted; empty means all.
+        tls: What to show to directors and whom to trust; None connects without TLS.
     """
 
     def __init__(
@@ -180,11 +182,14 @@ class Resolver:
         kept_path: Path | None = None,
         places: Places | None = None,
         service_ids: Sequence[str] = (),
+        tls: TlsFiles | None = None,
     ) -> None:
         self._addresses = list(addresses)
         self._in_process = _InProcess(places)
-        self._channels: dict[str, grpc.aio.Channel] = {}
-        self.watcher = RouteWatcher(addresses, kept_path=kept_path, service_ids=service_ids)
+        self._channels = Channels(tls)
+        self.watcher = RouteWatcher(
+            addresses, kept_path=kept_path, service_ids=service_ids, tls=tls
+        )
 
     async def __aenter__(self) -> "Resolver":
         await self.watcher.start()
@@ -196,9 +201,7 @@ class Resolver:
     async def close(self) -> None:
         """Stop watching and close the connections. Idempotent."""
         await self.watcher.stop()
-        channels, self._channels = self._channels, {}
-        for channel in channels.values():
-            await channel.close()
+        await self._channels.close()
 
     @property
     def table(self) -> RouteTable | None:
@@ -257,10 +260,7 @@ class Resolver:
         return sorted(self._addresses, key=lambda address: address != first)
 
     async def _call(self, address: str, request: pb.ResolveRequest) -> pb.ResolveResponse:
-        channel = self._channels.get(address)
-        if channel is None:
-            channel = self._channels[address] = open_channel(address)
-        call = channel.unary_unary(
+        call = self._channels.get(address).unary_unary(
             RESOLVE_METHOD,
             request_serializer=pb.ResolveRequest.SerializeToString,
             response_deserializer=pb.ResolveResponse.FromString,
@@ -283,6 +283,7 @@ class SyncResolver:
         kept_path: Path | None = None,
         places: Places | None = None,
         service_ids: Sequence[str] = (),
+        tls: TlsFiles | None = None,
     ) -> None:
         self._in_process = _InProcess(places)
         self._lock = threading.Lock()
@@ -293,7 +294,7 @@ class SyncResolver:
 
         async def build() -> Resolver:
             resolver = Resolver(
-                addresses, kept_path=kept_path, places=places, service_ids=service_ids
+                addresses, kept_path=kept_path, places=places, service_ids=service_ids, tls=tls
             )
             await resolver.watcher.start()
             return resolver

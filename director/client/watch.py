@@ -27,6 +27,7 @@ from director.routing.compiled import CompiledTable
 from director.routing.table import RouteTable
 from director.runtime.backoff import Backoff
 from director.runtime.clock import boot_ms, wall_ms
+from director.runtime.tls import TlsFiles
 from trafficdirector.routing.v1 import routing_pb2 as pb
 
 WATCH_METHOD = "/trafficdirector.routing.v1.RoutingService/WatchRoutes"
@@ -93,9 +94,10 @@ class RouteWatcher:
         service_ids: Services wanted; empty means all.
         watcher_id: Name for the directors' status pages.
         tuning: See there.
+        tls: What to show to directors and whom to trust; None connects without TLS.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two by keyword, and one call says it all
         self,
         addresses: Sequence[str],
         on_table: Callable[[CompiledTable], None] | None = None,
@@ -104,6 +106,7 @@ class RouteWatcher:
         service_ids: Sequence[str] = (),
         watcher_id: str = "",
         tuning: WatchTuning | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         if not addresses:
             raise ValueError("a watcher needs at least one director address")
@@ -112,6 +115,7 @@ class RouteWatcher:
         self._service_ids = sorted(service_ids)
         self._watcher_id = watcher_id
         self._tuning = WatchTuning() if tuning is None else tuning
+        self._tls = tls
         self._rng = random.Random()  # noqa: S311 - spreads load; nothing secret depends on it
         self._addresses = list(addresses)
         self._rng.shuffle(self._addresses)
@@ -216,7 +220,7 @@ class RouteWatcher:
             watcher_id=self._watcher_id,
         )
         behind_since_ms: int | None = None
-        async with open_channel(address) as channel:
+        async with open_channel(address, self._tls) as channel:
             call = channel.unary_stream(
                 WATCH_METHOD,
                 request_serializer=pb.WatchRoutesRequest.SerializeToString,

@@ -176,7 +176,12 @@ def query_from_request(
         raise InvalidRequestError("session_id", f"has more than {SESSION_CHARS_MAX} characters")
     position = _position(request, places, caller_region, region_ids)
     return Query(
-        service_id, position, request.subject_jurisdiction, request.session_id, spread=spread
+        service_id,
+        position,
+        request.subject_jurisdiction,
+        request.session_id,
+        spread=spread,
+        client_key=request.address,
     )
 
 
@@ -472,6 +477,9 @@ def _site_to_proto(site: Site) -> pb.Site:
         override="" if site.override is None else site.override.value,
         drained=site.drained,
         withheld=site.withheld,
+        spill_per_mille=site.spill_per_mille,
+        load_per_mille=site.load_per_mille,
+        is_full=site.is_full,
     )
 
 
@@ -512,4 +520,7 @@ def _site_from_proto(site: pb.Site) -> Site:
         override=Override(site.override) if site.override else None,
         drained=site.drained,
         withheld=site.withheld,
+        spill_per_mille=site.spill_per_mille,
+        load_per_mille=site.load_per_mille,
+        is_full=site.is_full,
     )

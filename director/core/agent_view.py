@@ -33,6 +33,7 @@ class AgentView:
         services: The readings of declared services by their ids.
         peer_places: Where in ``readings.peers`` each declared pair is.
         early_lags: The last samples of services that are not declared (yet).
+        muted_at_ms: Since when a drill has it say nothing of a service, on the local clock.
         accuses_everyone: Whether it sees every other region it watches fail, of at least two.
     """
 
@@ -51,6 +52,7 @@ class AgentView:
     services: dict[ServiceId, ServiceReading] = field(default_factory=dict)
     peer_places: dict[Pair, int] = field(default_factory=dict)
     early_lags: dict[ServiceId, LagSample] = field(default_factory=dict)
+    muted_at_ms: dict[ServiceId, int] = field(default_factory=dict)
     accuses_everyone: bool = False
 
     def note_heard(self, replica_id: ReplicaId, at_ms: int) -> None:
@@ -60,6 +62,32 @@ class AgentView:
         before_ms = self.heard_at_ms.get(replica_id)
         if before_ms is None or at_ms > before_ms:
             self.heard_at_ms[replica_id] = at_ms
+
+    def take_muted(self) -> set[ServiceId]:
+        """Note what the agent says that it is silent about; return what is new of that.
+
+        A drill's silence is dated like any other: from the last time that something was said.
+        """
+        muted = self.readings.muted
+        if not muted and not self.muted_at_ms:
+            return set()
+        changed = set(muted) ^ set(self.muted_at_ms)
+        self.muted_at_ms = {
+            each: self.muted_at_ms.get(each, self.full_at_ms) for each in sorted(muted)
+        }
+        return changed
+
+    def last_heard_of_ms(self, service_id: ServiceId) -> int:
+        """When any replica last heard the agent speak, as far as a service is concerned."""
+        muted_at_ms = self.muted_at_ms.get(service_id)
+        return self.last_heard_ms if muted_at_ms is None else min(self.last_heard_ms, muted_at_ms)
+
+    def heard_of_ms(self, service_id: ServiceId, replica_id: ReplicaId) -> int | None:
+        """When one replica last did, itself; None if never."""
+        heard_ms, muted_at_ms = self.heard_at_ms.get(replica_id), self.muted_at_ms.get(service_id)
+        if heard_ms is None or muted_at_ms is None:
+            return heard_ms
+        return min(heard_ms, muted_at_ms)
 
 
 class PeerWord(NamedTuple):

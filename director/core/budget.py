@@ -60,3 +60,22 @@ def predicted_rto(
     confirm_ms = (round_ms if fenced else 0) + hold_ms
     lease_left_ms = timing.lease_wait_ms - detect_ms - confirm_ms if fenced else 0
     return PredictedRto(detect_ms, confirm_ms, max(0, lease_left_ms), PROMOTE_AND_PUBLISH_MS)
+
+
+def asynchronous_exposure_ms(timing: Timing) -> int:
+    """Bound the writes that only the home has, as a span of time, when copies are asynchronous.
+
+    An owner out of sight may accept writes until its lease has provably ended (invariant D3); the
+    replication lag at the last sample comes on top. So an RPO that is not longer refuses every
+    automatic failover (D122 of the documents).
+    """
+    return timing.lease_wait_ms
+
+
+def replication_exposure_ms(*, budget_ms: int, rtt_us: int) -> int:
+    """Bound the same for copies that are kept within ``budget_ms``: budget and a round trip (D104).
+
+    The oldest write that is acknowledged and not replicated is as old as the budget allows; the
+    acknowledgement of its copy is a round trip away.
+    """
+    return budget_ms + -(-rtt_us // 1_000)

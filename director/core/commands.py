@@ -6,50 +6,18 @@ clock travels beside it for people and is never compared.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
-from director.core.ids import AgentId, FencingToken, GroupId, RunId
+from director.core.automation_commands import RecordIntent, SetAutomation
+from director.core.command_parts import Evidence, RunKind, StageName, Stamp
+from director.core.drill import DrillSpec, DrillStage, GuardAnswer, LocalMoment
+from director.core.ids import NO_DRILL, AgentId, DrillId, FencingToken, GroupId, RunId
+from director.core.loads import RegionLoad, SpillSite
 from director.core.topology import Topology
 from director.routing.table import Override, RegionId, ServiceId, Verdict
 
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Who asked for a command, when, and how to recognise a repetition.
-
-    Attributes:
-        at_ms: Director time of the decision.
-        wall_ms: Wall clock of the replica that proposed, for people only.
-        request_id: Same id, same effect: a repetition changes nothing (invariant C1, fault 37).
-            Empty for the director's own commands, which are guarded by what they expect.
-        actor: Who: "director" or an operator's name.
-        reason: Why, in the actor's words.
-        ask_digest: Stands for what was asked, so that one request id is not used for two things;
-            "" for the director's own commands.
-    """
-
-    at_ms: int
-    wall_ms: int = 0
-    request_id: str = ""
-    actor: str = "director"
-    reason: str = ""
-    ask_digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One vantage point's word, as it stood when a decision was made (C4, C6).
-
-    Attributes:
-        vantage: "self", "director:d0" or "peer:eu-north1".
-        finding: "pass", "fail", "silent" or "unheard".
-        age_ms: Age of the observation when the decision was made.
-    """
-
-    vantage: str
-    finding: str
-    age_ms: int
+# Whoever handles commands needs their parts.
+__all__ = ["Evidence", "RecordIntent", "RunKind", "SetAutomation", "StageName", "Stamp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +32,23 @@ class VerdictChange:
     evidence: tuple[Evidence, ...] = ()
 
 
-class RunKind(StrEnum):
-    """Why ownership moves."""
-
-    FAILOVER = "failover"
-    SWITCHOVER = "switchover"
-    FAILBACK = "failback"
-
-
-class StageName(StrEnum):
-    """The stages of a run, in order. DRAINING only for planned moves, CONFIRMING for automatic."""
-
-    DRAINING = "draining"
-    CONFIRMING = "confirming"
-    FENCING = "fencing"
-    PROMOTING = "promoting"
-    PUBLISHING = "publishing"
-    VERIFYING = "verifying"
-    SETTLED = "settled"
-    ABORTED = "aborted"
-
-
 @dataclass(frozen=True, slots=True)
 class ApplyManifest:
     """Replace the declared topology.
 
-    ``expected_revision`` None means: whatever is there.
+    ``expected_revision`` None, and ``expected_etag`` "", mean: whatever is there. ``restores`` is
+    the earlier revision that is rolled back to; 0: none.
     """
 
     stamp: Stamp
     topology: Topology
     source: str = ""  # the documents as the operator wrote them, for export
     expected_revision: int | None = None
+    expected_etag: str = ""
+    restores: int = 0
+    # Services that may go, or change their mode, although they serve.
+    allow_removed: tuple[ServiceId, ...] = ()
+    loads: tuple[RegionLoad, ...] = ()  # when it was decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +80,7 @@ class StartRun:
         accept_loss_ms: The loss an operator accepts by hand; None accepts none beyond the RPO.
         covered_at_ms: Director time up to which the target's copy surely has every write; None is
             unknown. The home may go on for a while, so the loss is bounded anew from here.
+        drill_id: The drill that asks for it; "" if none does.
     """
 
     stamp: Stamp
@@ -140,6 +94,10 @@ class StartRun:
     accept_loss_ms: int | None = None
     evidence: tuple[Evidence, ...] = ()
     covered_at_ms: int | None = None
+    load_rps: int | None = None  # of the source, when it was decided; None is unknown
+    waives: str = ""  # the safety rule that the operator waives; the stamp says who and why
+    intent_id: str = ""  # the proposal that the operator approved; "" for none
+    drill_id: DrillId = NO_DRILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +141,26 @@ class SetRegionDrained:
     stamp: Stamp
     region_id: RegionId
     drained: bool
+    loads: tuple[RegionLoad, ...] = ()  # when it was decided
+    waives: str = ""  # the safety rule that the operator waives; the stamp says who and why
 
 
 @dataclass(frozen=True, slots=True)
 class SetOverride:
-    """Set or clear (None) an operator's verdict on one region of one service."""
+    """Set or clear (None) an operator's verdict on one region of one service.
+
+    Attributes:
+        for_ms: How long it holds; 0, of a release that knew no terms, is until it is cleared.
+        lapsed_at_ms: By the director: clears only if the term ended at this director time, so that
+            one set again meanwhile stays. 0: by a person.
+    """
 
     stamp: Stamp
     service_id: ServiceId
     region_id: RegionId
     override: Override | None
+    for_ms: int = 0
+    lapsed_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +197,93 @@ class StartGeneration:
     shown: tuple[TokenShown, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordSpill:
+    """Have full regions of a service send some of their clients on.
+
+    Attributes:
+        sites: What holds from now on, sorted by region; empty: nobody sends clients on.
+        expected_index: Log index of the decision that this one replaces; 0: there is none.
+    """
+
+    stamp: Stamp
+    service_id: ServiceId
+    sites: tuple[SpillSite, ...]
+    expected_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How far the audit trail was delivered to one webhook.
+
+    Attributes:
+        webhook: Its name.
+        through: Number of the last record that is done with: delivered, not wanted, or lost.
+        lost_count: Records, ever, that were no longer kept when their turn came.
+    """
+
+    webhook: str
+    through: int
+    lost_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDeliveries:
+    """Note how far webhooks were delivered, so that another leader goes on from there."""
+
+    stamp: Stamp
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartDrill:
+    """Begin a drill, or record that a scheduled one is left out.
+
+    Attributes:
+        schedule_id: "" when a person asks.
+        occurrence_ms: The schedule's occurrence, in UTC milliseconds; refused unless it is later
+            than the last one, so that none runs twice. None when a person asks.
+        local: The wall clock in the drill's time zone; None: windows and dates are not looked at.
+        guards: What they said on the leader; the machine asks those again that it can.
+        skip_cause: Why it is only recorded as left out; "": it is to run.
+    """
+
+    stamp: Stamp
+    spec: DrillSpec
+    schedule_id: str = ""
+    occurrence_ms: int | None = None
+    local: LocalMoment | None = None
+    guards: tuple[GuardAnswer, ...] = ()
+    skip_cause: str = ""
+    skip_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceDrill:
+    """Move a drill to its next stage; to the stage it is in: renew its injection.
+
+    Attributes:
+        cause: Why the drill is going to fail although it was not cut short; "" if it is not.
+    """
+
+    stamp: Stamp
+    drill_id: DrillId
+    expected_stage: DrillStage
+    stage: DrillStage
+    note: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AbortDrill:
+    """Cut a drill short: the injection ends with this entry, and everything goes back."""
+
+    stamp: Stamp
+    drill_id: DrillId
+    cause: str
+    note: str = ""
+
+
 Command: TypeAlias = (
     ApplyManifest
     | RecordVerdicts
@@ -239,4 +294,11 @@ Command: TypeAlias = (
     | SetRegionDrained
     | SetOverride
     | StartGeneration
+    | SetAutomation
+    | RecordIntent
+    | RecordDeliveries
+    | RecordSpill
+    | StartDrill
+    | AdvanceDrill
+    | AbortDrill
 )

@@ -1,10 +1,13 @@
 """What agents must be told: who owns which group, and what to watch from outside."""
 
+from dataclasses import replace
+
 from director.core.commands import StageName
-from director.core.effects import DirectGroup, DirectProbes
+from director.core.drill import INJECTION_TTL_MS
+from director.core.effects import DirectGroup, DirectInjection, DirectProbes
 from director.core.ids import GroupId
 from director.core.probes_plan import plan_probes
-from director.core.state import Group, Run, State
+from director.core.state import Group, State
 from director.core.topology import NO_TOPOLOGY, Topology
 from director.routing.table import RegionId, ServiceId
 
@@ -30,9 +33,15 @@ class Directives:
         probes = self._probes.get(region_id)
         return groups if probes is None else (*groups, probes)
 
-    def changes(self, before: State, after: State) -> list[DirectGroup | DirectProbes]:
+    def changes(
+        self, before: State, after: State
+    ) -> list[DirectGroup | DirectProbes | DirectInjection]:
         """Return what is new to connected agents."""
-        return [*self._new_probes(after), *_changed_groups(before, after)]
+        return [
+            *self._new_probes(after),
+            *_changed_groups(before, after),
+            *_injections(before, after),
+        ]
 
     def _new_probes(self, state: State) -> list[DirectProbes]:
         if state.topology is self._topology:
@@ -56,7 +65,7 @@ def _changed_groups(before: State, after: State) -> list[DirectGroup]:
     changed = []
     for group in after.groups:
         old, group_id = was.get(group.group_id), group.group_id
-        is_same_demand = (group_id in fenced_before) == (group_id in fenced)
+        is_same_demand = fenced_before.get(group_id) == fenced.get(group_id)
         if old is group and is_same_demand and is_same_generation:
             continue
         directive = _direct(after, group, fenced)
@@ -65,16 +74,50 @@ def _changed_groups(before: State, after: State) -> list[DirectGroup]:
     return changed
 
 
-def _fenced(state: State) -> dict[GroupId, Run]:
-    """The groups whose home is being asked to stop."""
-    return {run.group_id: run for run in state.runs if run.stage is StageName.FENCING}
+def _fenced(state: State) -> dict[GroupId, StageName]:
+    """The groups whose home is being asked to stop, or soon will be."""
+    asking = (StageName.DRAINING, StageName.FENCING)
+    return {run.group_id: run.stage for run in state.runs if run.stage in asking}
 
 
-def _direct(state: State, group: Group, fenced: dict[GroupId, Run]) -> DirectGroup:
+def _direct(state: State, group: Group, fenced: dict[GroupId, StageName]) -> DirectGroup:
     return DirectGroup(
         group.group_id,
         group.service_id,
         group.home,
         state.token(group),
-        demote=group.group_id in fenced,
+        demote=fenced.get(group.group_id) is StageName.FENCING,
+        prepare=fenced.get(group.group_id) is StageName.DRAINING,
+    )
+
+
+def _injections(before: State, after: State) -> list[DirectInjection]:
+    """What a drill injects from now on, or that it is over.
+
+    Only an entry of the log says it anew: a replica that is cut off from the others, or a fleet
+    without a leader, says nothing, and agents forget it.
+    """
+    if before.drills is after.drills:
+        return []
+    was, now = _injection(before), _injection(after)
+    if now is not None:
+        return [now] if now != was else []
+    return [] if was is None else [replace(was, ttl_ms=0)]
+
+
+def _injection(state: State) -> DirectInjection | None:
+    drill = state.active_drill()
+    if drill is None or not drill.is_broken or not drill.spec.is_injected:
+        return None
+    scenario = drill.spec.scenario
+    return DirectInjection(
+        drill.drill_id,
+        drill.number,
+        drill.renewal,
+        drill.spec.service_id,
+        scenario.region_id,
+        scenario.kind,
+        scenario.share_per_mille,
+        scenario.delay_ms,
+        INJECTION_TTL_MS,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from director.core import machine, status
-from director.core.commands import AbortRun, Command, Stamp, StartRun
+from director.core.commands import AbortRun, Command, Stamp, StartDrill, StartRun
 from director.core.directives import Directives
 from director.core.effects import Answer, Effect, Note, Propose, Publish, Relay
 from director.core.epochs import keep_lag, note_epoch
@@ -137,7 +137,7 @@ class Director:
 
     def service_views(self, *, now_ms: int) -> tuple[status.ServiceView, ...]:
         """Every service as this replica sees it; only the leader knows leases."""
-        bench = self._bench(now_ms)
+        bench = self.bench(now_ms=now_ms)
         held = {
             group.service_id: self._planner.held.get(group.group_id) for group in self._state.groups
         }
@@ -148,7 +148,7 @@ class Director:
 
     def region_views(self, *, now_ms: int) -> tuple[status.RegionView, ...]:
         """Every region as this replica sees it."""
-        return status.region_views(self._bench(now_ms))
+        return status.region_views(self.bench(now_ms=now_ms))
 
     # -- what happens to it ------------------------------------------------------------------------
 
@@ -365,7 +365,7 @@ class Director:
         before = machine.repetition(self._state, stamp)
         if isinstance(before, Repeated):
             return (Note(before),)
-        decision = before or decide(self._bench(now_ms), asked.ask, stamp)
+        decision = before or decide(self.bench(now_ms=now_ms), asked.ask, stamp)
         if isinstance(decision, Refusal):
             return (Answer(asked.request_id, decision.reason, decision.message, decision.metadata),)
         if isinstance(decision, Already):
@@ -373,7 +373,7 @@ class Director:
         return (self._ordered(asked, decision, now_ms),)
 
     def _ordered(self, asked: Asked, command: Command, now_ms: int) -> Effect:
-        is_move = isinstance(command, StartRun | AbortRun)
+        is_move = isinstance(command, StartRun | AbortRun | StartDrill)
         if is_move and self._shown.holds_back(self._state, now_ms=now_ms):
             message = (
                 "the state of this director comes from the past; a new generation starts first, "
@@ -381,7 +381,7 @@ class Director:
             )
             return Answer(asked.request_id, Reason.FENCED, message)
         if asked.validate_only:
-            return Answer(asked.request_id, None, preview(self._bench(now_ms), command))
+            return Answer(asked.request_id, None, preview(self.bench(now_ms=now_ms), command))
         return self._propose(f"request {asked.request_id}", command)
 
     # -- views -------------------------------------------------------------------------------------
@@ -389,6 +389,7 @@ class Director:
     def _court(self) -> Court:
         return Court(self._log, self._state.topology, self._timing, self._domains, self._replica_id)
 
-    def _bench(self, now_ms: int) -> Bench:
+    def bench(self, *, now_ms: int) -> Bench:
+        """What decisions are made with at a local instant; only the leader's knows leases."""
         at_now = replace(self._state, now_ms=self.director_now_ms(now_ms=now_ms))
         return Bench(at_now, self._court(), self._leases, now_ms)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from director.core.commands import Command
+from director.core.drill import DrillKind
 from director.core.events import Event
-from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
+from director.core.ids import AgentId, DrillId, FencingToken, GroupId, ReplicaId
 from director.core.observations import AgentReport
 from director.core.reasons import Reason
 from director.core.topology import ProbeSpec
@@ -57,7 +58,8 @@ class DirectGroup:
     """Tell every connected agent that guards ``service_id`` who owns the group.
 
     A fact of the replicated state, sent by every replica and again on each new connection.
-    ``demote`` asks the home to stop under ``token`` and to promise it.
+    ``demote`` asks the home to stop under ``token`` and to promise it. ``prepare`` says that this
+    is near, so that answers of its gate are to be short: a demotion waits for the last one.
     """
 
     group_id: GroupId
@@ -65,6 +67,7 @@ class DirectGroup:
     home: RegionId | None
     token: FencingToken
     demote: bool
+    prepare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class ProbeTarget:
     timeout_ms: int
     rise_count: int
     fall_count: int
+    forgive_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,25 @@ class DirectProbes:
 
     region_id: RegionId
     targets: tuple[ProbeTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectInjection:
+    """Tell every connected agent to behave for a drill as if something were broken (C8).
+
+    A fact of the replicated state, sent by every replica as the log says it anew. Agents forget it
+    after ``ttl_ms``, and take one of a lower (number, renewal) for a late one. 0: it is over.
+    """
+
+    drill_id: DrillId
+    number: int
+    renewal: int
+    service_id: ServiceId
+    region_id: RegionId
+    kind: DrillKind
+    share_per_mille: int
+    delay_ms: int
+    ttl_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +161,7 @@ Effect: TypeAlias = (
     | RefuseLease
     | DirectGroup
     | DirectProbes
+    | DirectInjection
     | Relay
     | HandOver
     | Publish

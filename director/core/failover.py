@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from director.core.capacity import target_room
 from director.core.commands import StageName
 from director.core.health import Court
-from director.core.ids import FencingToken
+from director.core.ids import FencingToken, GroupId
 from director.core.lag_log import LagSample
 from director.core.lease import LeaseBook
+from director.core.load_view import owner_load_rps
 from director.core.state import Group, Run, State
 from director.core.topology import ServiceSpec, SiteSpec
 from director.routing.table import Override, RegionId, Verdict
@@ -37,6 +39,7 @@ class Candidate:
         loss_bound_ms: Bound on the writes lost by promoting it, as a span; None is unknown.
         ineligible: Why not; None when it may be promoted.
         covered_ms: Local instant up to which its copy surely has every write; None is unknown.
+        is_too_small: Its capacity is known to be less than the load needs. Chosen last.
     """
 
     region_id: RegionId
@@ -45,6 +48,7 @@ class Candidate:
     lag_ms: int | None
     ineligible: Ineligible | None
     covered_ms: int | None = None
+    is_too_small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +185,9 @@ def covered_through_ms(samples: tuple[LagSample, ...], until_ms: int) -> int | N
 def candidates(
     bench: Bench, service: ServiceSpec, group: Group, *, suspected_ms: int, automatic: bool
 ) -> tuple[Candidate, ...]:
-    """Every site but the home's, best first: eligible, then priority, then loss, then name."""
+    """Every site but the home's, best first: eligible, with room, by priority, loss and name."""
     found = []
+    load_rps = owner_load_rps(bench.court.log, group, now_ms=bench.now_ms)
     for site in service.sites:
         if site.region_id == group.home:
             continue
@@ -200,6 +205,7 @@ def candidates(
                 samples[-1].lag_ms if samples else None,
                 reason,
                 covered_ms,
+                target_room(service, site.region_id, load_rps).is_lacking,
             )
         )
     # Unknown loss sorts last among equals; every key ends with the name (determinism, rule 6).
@@ -208,6 +214,7 @@ def candidates(
             found,
             key=lambda each: (
                 each.ineligible is not None,
+                each.is_too_small,
                 each.priority,
                 each.loss_bound_ms is None,
                 each.loss_bound_ms or 0,
@@ -230,7 +237,7 @@ def standing(  # noqa: PLR0911 - one per reason, most permanent first
     record = bench.state.verdicts.get(pair)
     if record is not None and record.verdict is Verdict.DOWN and override is None:
         return Ineligible.DOWN
-    heard_ms = bench.court.log.last_heard_ms(site.region_id)
+    heard_ms = bench.court.log.last_heard_ms(site.region_id, service.service_id)
     if heard_ms is None:
         return Ineligible.NEVER_REPORTED
     # Whatever an operator says of its health: without an agent nobody can open its gate.
@@ -264,6 +271,11 @@ def _residency_reason(
         if home_allowed and (region is None or region.jurisdiction not in rule.allow_jurisdictions):
             return Ineligible.RESIDENCY
     return None
+
+
+def has_long_answers(bench: Bench, group_id: GroupId, region_id: RegionId) -> bool:
+    """Whether a home that was asked to stop could promise it only after answers had run out."""
+    return any(gate.has_long_answers for _, gate in bench.court.log.gates(region_id, group_id))
 
 
 def is_idle(bench: Bench, group: Group, home: RegionId) -> bool:

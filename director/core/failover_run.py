@@ -15,6 +15,7 @@ from director.core.failover import (
     Ineligible,
     copy_covers_ms,
     covered_through_ms,
+    has_long_answers,
     is_idle,
     standing,
 )
@@ -35,6 +36,9 @@ Step: TypeAlias = AdvanceRun | AbortRun
 # Evidence that neither holds nor is taken back leaves a run undecided for at most this long, on
 # top of the policy's hold.
 _CONFIRM_DEADLINE_MS = 10_000
+
+# Answers of a gate last a second at most; with the word of it that they no longer do.
+_SHORT_WITHIN_MS = 3_000
 
 # What may be said of a region that was just not heard yet, rather than of one that failed.
 _MISSING = (Ineligible.NEVER_REPORTED, Ineligible.SILENT, Ineligible.NOT_PASSING)
@@ -126,6 +130,9 @@ def _draining(view: RunView) -> Step | None:
 
 
 def _follows_closely(view: RunView) -> Step | None:
+    is_long = has_long_answers(view.bench, view.run.group_id, view.run.source)
+    if is_long and view.here_ms < _SHORT_WITHIN_MS:
+        return None  # its gate was told to answer briefly; writes go on meanwhile
     if not _tracks_lag(view):
         return view.advance("no replication lag is declared; nothing to wait for")
     timing = view.bench.court.timing
@@ -196,7 +203,8 @@ def _is_fresh_round(view: RunView, judgement: Judgement) -> bool:
         case Cause.SILENT | Cause.NEVER_HEARD:
             # Silence moves nothing before the lease has run out (ADR 0003), however the run began.
             court = view.bench.court
-            silent = silent_domain_count(court, view.run.source, now_ms=view.bench.now_ms)
+            pair = (view.run.service_id, view.run.source)
+            silent = silent_domain_count(court, pair, now_ms=view.bench.now_ms)
             agreed = min(SILENT_DIRECTORS_MIN, len(set(court.domains.values())))
             return view.here_ms >= heartbeat_ms and silent >= agreed and _has_lease_ended(view)
         case _:

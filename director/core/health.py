@@ -104,7 +104,7 @@ def judge(  # noqa: PLR0911 - one per rule, in order of strength
     pair = (service.service_id, region_id)
     timing = court.timing
     own = court.log.self_reading(pair, now_ms=now_ms, fresh_ms=timing.suspect_ms)
-    silence = _silence(court, region_id, now_ms=now_ms)
+    silence = _silence(court, pair, now_ms=now_ms)
     accusation = _accusation(court, service, pair, now_ms=now_ms)
     evidence = (_own_evidence(own), *silence.evidence, *accusation.evidence)
     streaks_ms = (*accusation.streaks_ms, *(() if silence.is_heard else (silence.for_ms,)))
@@ -133,9 +133,9 @@ def judge(  # noqa: PLR0911 - one per rule, in order of strength
     return verdict(Verdict.UP, Cause.HEALTHY)
 
 
-def silent_domain_count(court: Court, region_id: RegionId, *, now_ms: int) -> int:
-    """At how many director failure domains the region's heartbeats are missing."""
-    return _silence(court, region_id, now_ms=now_ms).silent_domain_count
+def silent_domain_count(court: Court, pair: Pair, *, now_ms: int) -> int:
+    """At how many director failure domains the heartbeats of a service's region are missing."""
+    return _silence(court, pair, now_ms=now_ms).silent_domain_count
 
 
 def _own_evidence(own: tuple[bool | None, int] | None) -> Evidence:
@@ -145,14 +145,15 @@ def _own_evidence(own: tuple[bool | None, int] | None) -> Evidence:
     return Evidence("self", finding, own[1])
 
 
-def _silence(court: Court, region_id: RegionId, *, now_ms: int) -> _Silence:
+def _silence(court: Court, pair: Pair, *, now_ms: int) -> _Silence:
+    service_id, region_id = pair
     evidence = []
     silent_domains: set[str] = set()
     is_heard = False
     for replica_id in sorted(court.domains):
         if not _is_in_touch(court, replica_id, now_ms=now_ms):
             continue  # what it last told us is no word about now
-        heard_ms = court.log.heard_at_ms(region_id, replica_id)
+        heard_ms = court.log.heard_at_ms(region_id, replica_id, service_id)
         if heard_ms is None:
             evidence.append(Evidence(f"director:{replica_id}", "unheard", 0))
             silent_domains.add(court.domains[replica_id])
@@ -166,7 +167,7 @@ def _silence(court: Court, region_id: RegionId, *, now_ms: int) -> _Silence:
             silent_domains.add(court.domains[replica_id])
         else:
             is_heard = True
-    last_ms = court.log.last_heard_ms(region_id)
+    last_ms = court.log.last_heard_ms(region_id, service_id)
     region = court.topology.region(region_id)
     own_domain = "" if region is None else region.failure_domain
     return _Silence(

@@ -8,6 +8,10 @@ RunId = NewType("RunId", str)
 AgentId = NewType("AgentId", str)
 ReplicaId = NewType("ReplicaId", str)
 PolicyId = NewType("PolicyId", str)
+DrillId = NewType("DrillId", str)
+
+NO_DRILL = DrillId("")
+NO_GROUP = GroupId("")
 
 
 @dataclass(frozen=True, slots=True, order=True)

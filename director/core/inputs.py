@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from director.core.automation_commands import AutomationAction
 from director.core.commands import Command, RunKind
-from director.core.ids import AgentId, FencingToken, GroupId, RunId
+from director.core.drill import DrillSpec, LocalMoment
+from director.core.ids import AgentId, DrillId, FencingToken, GroupId, RunId
 from director.core.observations import AgentReport, ReplicaReport
 from director.core.reasons import Reason
 from director.core.state import State
@@ -91,11 +93,21 @@ class BarrierFailed:
 
 @dataclass(frozen=True, slots=True)
 class ManifestAsked:
-    """An operator applies documents (already validated)."""
+    """An operator applies documents (already validated).
+
+    Attributes:
+        expected_revision: None means: whatever is in force.
+        expected_etag: "" means: whatever is in force.
+        restores: The earlier revision that is rolled back to; 0: none.
+        allow_removed: Services that may go, or change their mode, although they serve.
+    """
 
     topology: Topology
     source: str
     expected_revision: int | None = None
+    expected_etag: str = ""
+    restores: int = 0
+    allow_removed: tuple[ServiceId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,7 @@ class MoveAsked:
         target: None lets the director choose the best candidate.
         expected_epoch: None means: whatever it is.
         accept_loss_ms: The loss the operator accepts; None accepts none beyond the RPO.
+        waives: The safety rule that the operator waives; "" none.
     """
 
     kind: RunKind
@@ -113,6 +126,7 @@ class MoveAsked:
     target: RegionId | None
     expected_epoch: int | None = None
     accept_loss_ms: int | None = None
+    waives: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +138,11 @@ class AbortAsked:
 
 @dataclass(frozen=True, slots=True)
 class DrainAsked:
-    """An operator drains a region, or ends its drain."""
+    """An operator drains a region, or ends its drain. ``waives`` names a safety rule, or is ""."""
 
     region_id: RegionId
     drained: bool
+    waives: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +152,75 @@ class OverrideAsked:
     service_id: ServiceId
     region_id: RegionId
     override: Override | None
+    for_ms: int = 0  # how long it holds; 0 is as long as allowed
 
 
-Ask: TypeAlias = ManifestAsked | MoveAsked | AbortAsked | DrainAsked | OverrideAsked
+@dataclass(frozen=True, slots=True)
+class AutomationAsked:
+    """An operator pauses or resumes automation, or acknowledges what it did.
+
+    Attributes:
+        service_id: "" is the whole fleet.
+        for_ms: How long a pause lasts.
+    """
+
+    service_id: ServiceId
+    action: AutomationAction
+    for_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveAsked:
+    """An operator has the director make the move that it proposed.
+
+    Attributes:
+        expected_epoch: None means: whatever the proposal says.
+        intent_id: The proposal that was looked at; "" means: the newest of the service.
+    """
+
+    service_id: ServiceId
+    expected_epoch: int | None = None
+    intent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillAsked:
+    """A person, or the calendar, wants a drill.
+
+    Attributes:
+        local: The wall clock in the drill's time zone; None: windows and dates are not looked at.
+        schedule_id: "" when a person asks without a schedule.
+        occurrence_ms: The schedule's occurrence that is due, in UTC milliseconds; None when a
+            person asks. What a guard refuses is recorded as skipped then.
+        skip_cause: The occurrence is only to be recorded as left out, and why; "" otherwise.
+    """
+
+    spec: DrillSpec
+    local: LocalMoment | None = None
+    schedule_id: str = ""
+    occurrence_ms: int | None = None
+    skip_cause: str = ""
+    skip_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillAbortAsked:
+    """A person stops a drill."""
+
+    drill_id: DrillId
+
+
+Ask: TypeAlias = (
+    ManifestAsked
+    | MoveAsked
+    | AbortAsked
+    | DrainAsked
+    | OverrideAsked
+    | AutomationAsked
+    | ApproveAsked
+    | DrillAsked
+    | DrillAbortAsked
+)
 
 
 @dataclass(frozen=True, slots=True)

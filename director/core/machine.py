@@ -9,22 +9,40 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
-from director.core import machine_generation, machine_manifest, machine_runs
+from director.core import (
+    machine_automation,
+    machine_drills,
+    machine_generation,
+    machine_intents,
+    machine_manifest,
+    machine_runs,
+)
+from director.core.audit_content import audited
+from director.core.capacity import drain_room_refusal
 from director.core.commands import (
+    AbortDrill,
     AbortRun,
+    AdvanceDrill,
     AdvanceRun,
     ApplyManifest,
     Command,
     GrantOwnership,
+    RecordDeliveries,
+    RecordIntent,
+    RecordSpill,
     RecordVerdicts,
+    SetAutomation,
     SetOverride,
     SetRegionDrained,
     Stamp,
+    StartDrill,
     StartGeneration,
     StartRun,
     VerdictChange,
 )
+from director.core.deliveries import record_deliveries
 from director.core.events import (
+    DrillStarted,
     Event,
     OverrideChanged,
     RegionDrainSet,
@@ -42,6 +60,7 @@ from director.core.safety import (
     override_refusal,
     withholding_rule,
 )
+from director.core.spill import record_spill
 from director.core.state import (
     REQUESTS_KEPT_MAX,
     Removal,
@@ -65,16 +84,17 @@ def apply(state: State, index: int, command: Command | None) -> tuple[State, Eve
     request_id = command.stamp.request_id
     before = repetition(state, command.stamp) if request_id else None
     if isinstance(before, Refusal):
-        return reject(state, index, command, before)
+        state, refused = reject(state, index, command, before)
+        return audited(state, index, command, refused), refused
     if before is not None:
         return state, before
     state, event = _dispatch(state, index, command)
     if request_id:
         state = replace(state, requests=_remembered(state, index, command.stamp, event))
-    return state, event
+    return audited(state, index, command, event), event
 
 
-def _dispatch(state: State, index: int, command: Command) -> Applied:  # noqa: PLR0911 - one each
+def _dispatch(state: State, index: int, command: Command) -> Applied:  # noqa: C901, PLR0911, PLR0912 - one each
     match command:
         case ApplyManifest():
             return machine_manifest.apply_manifest(state, index, command)
@@ -92,8 +112,18 @@ def _dispatch(state: State, index: int, command: Command) -> Applied:  # noqa: P
             return _set_region_drained(state, index, command)
         case SetOverride():
             return _set_override(state, index, command)
+        case SetAutomation():
+            return machine_automation.set_automation(state, index, command)
+        case RecordIntent():
+            return machine_intents.record_intent(state, index, command)
         case StartGeneration():
             return machine_generation.start_generation(state, index, command)
+        case RecordSpill():
+            return record_spill(state, index, command)
+        case RecordDeliveries():
+            return record_deliveries(state, index, command)
+        case StartDrill() | AdvanceDrill() | AbortDrill():
+            return machine_drills.apply_drill(state, index, command)
         case _:
             assert_never(command)
 
@@ -124,12 +154,23 @@ def repetition(state: State, stamp: Stamp) -> Repeated | Refusal | None:
     )
 
 
+def _begun(event: Event) -> str:
+    """Name what a request began, so that a repetition learns it; "" if it began nothing."""
+    match event:
+        case RunStarted():
+            return event.run_id
+        case DrillStarted():
+            return event.drill_id
+        case _:
+            return ""
+
+
 def _remembered(state: State, index: int, stamp: Stamp, event: Event) -> tuple[RequestOutcome, ...]:
     outcome = RequestOutcome(
         stamp.request_id,
         index,
         ask_digest=stamp.ask_digest,
-        run_id=event.run_id if isinstance(event, RunStarted) else "",
+        run_id=_begun(event),
         rejected=str(event.reason) if isinstance(event, Rejected) else "",
         message=event.message if isinstance(event, Rejected) else "",
     )
@@ -190,12 +231,15 @@ def _set_region_drained(state: State, index: int, command: SetRegionDrained) -> 
         return reject(state, index, command, region_not_found(state, region_id))
     if (region_id in state.drained_regions) != command.drained:
         refusal = drain_refusal(state, region_id) if command.drained else None
+        refusal = refusal or drain_room_refusal(state, command)
         if refusal is not None:
             return reject(state, index, command, refusal)
         others = [each for each in state.drained_regions if each != region_id]
         drained = sorted([*others, region_id] if command.drained else others)
         state = replace(state, drained_regions=tuple(drained), changed_index=index)
-    return state, RegionDrainSet(index, region_id, command.drained, command.stamp.request_id)
+    return state, RegionDrainSet(
+        index, region_id, command.drained, command.stamp.request_id, command.waives
+    )
 
 
 def _set_override(state: State, index: int, command: SetOverride) -> Applied:
@@ -204,16 +248,25 @@ def _set_override(state: State, index: int, command: SetOverride) -> Applied:
         return reject(state, index, command, service_not_found(state, command.service_id))
     if service.site(command.region_id) is None:
         return reject(state, index, command, region_not_found(state, command.region_id))
-    refusal = override_refusal(state, command.service_id, command.region_id, command.override)
+    refusal = machine_automation.term_refusal(state, command) or override_refusal(
+        state, command.service_id, command.region_id, command.override
+    )
     if refusal is not None:
         return reject(state, index, command, refusal)
     pair = (command.service_id, command.region_id)
+    state = machine_automation.with_term(state, command)
     overrides = {key: value for key, value in state.overrides.items() if key != pair}
     if command.override is not None:
         overrides[pair] = command.override
     state = replace(state, overrides=MappingProxyType(overrides), changed_index=index)
+    term = state.override_terms.get(pair)
     return state, OverrideChanged(
-        index, *pair, command.override, request_id=command.stamp.request_id
+        index,
+        *pair,
+        command.override,
+        request_id=command.stamp.request_id,
+        expires_at_ms=0 if term is None else term.expires_at_ms,
+        expires_wall_ms=0 if term is None else term.expires_wall_ms,
     )
 
 

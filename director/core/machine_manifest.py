@@ -4,13 +4,20 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from director.core.commands import ApplyManifest
+from director.core.deliveries import deliveries_after
+from director.core.drill_occurrences import occurrences_after
 from director.core.events import Event, ManifestApplied
 from director.core.ids import GroupId
+from director.core.machine_automation import after_manifest
+from director.core.manifest_safety import manifest_safety_refusal
 from director.core.reasons import Reason
 from director.core.refusals import reject
-from director.core.safety import Refusal, Rule, removal_refusal
+from director.core.revisions import Revision, etag, kept
+from director.core.safety import Refusal, Rule
+from director.core.spill import spills_after
 from director.core.state import Group, State
 from director.core.topology import Topology
+from director.core.topology_changes import summary
 
 
 def apply_manifest(state: State, index: int, command: ApplyManifest) -> tuple[State, Event]:
@@ -18,16 +25,39 @@ def apply_manifest(state: State, index: int, command: ApplyManifest) -> tuple[St
     refusal = manifest_refusal(state, command)
     if refusal is not None:
         return reject(state, index, command, refusal)
+    state = with_manifest(state, index, command)
+    return state, ManifestApplied(index, state.revision, command.stamp.request_id)
+
+
+def with_manifest(state: State, index: int, command: ApplyManifest) -> State:
+    """Return ``state`` with the manifest in force, whatever the rules say of it.
+
+    For ``apply_manifest``, and for a plan, which shows what would be also when it is refused.
+    """
     groups, retired = _groups_after(state, command.topology)
-    state = replace(
+    revision = state.revision + 1
+    latest = Revision(
+        revision,
+        index,
+        command.stamp.wall_ms,
+        command.stamp.actor,
+        command.stamp.reason,
+        summary(state.topology, command.topology),
+        etag(revision, command.source),
+        command.source,
+        command.restores,
+    )
+    state = after_manifest(state, command.topology, command.stamp)
+    return replace(
         _with_topology(state, command.topology),
-        revision=state.revision + 1,
+        revision=revision,
         changed_index=index,
         manifest_source=command.source,
         groups=groups,
         retired_epochs=retired,
+        revisions=kept(state.revisions, latest),
+        occurrences=occurrences_after(state, command.topology, wall_ms=command.stamp.wall_ms),
     )
-    return state, ManifestApplied(index, state.revision, command.stamp.request_id)
 
 
 def _with_topology(state: State, topology: Topology) -> State:
@@ -48,6 +78,8 @@ def _with_topology(state: State, topology: Topology) -> State:
             {pair: override for pair, override in state.overrides.items() if pair in pairs}
         ),
         drained_regions=tuple(each for each in state.drained_regions if each in regions),
+        spills=spills_after(state, topology),
+        deliveries=deliveries_after(state, topology),
     )
 
 
@@ -60,6 +92,13 @@ def manifest_refusal(state: State, command: ApplyManifest) -> Refusal | None:
             f"revision {state.revision} is in force; the request was made for {expected}",
             (("revision", str(state.revision)), ("expectedRevision", str(expected))),
         )
+    if command.expected_etag not in ("", state.etag):
+        return Refusal(
+            Reason.STALE_REVISION,
+            f"revision {state.revision} with etag {state.etag or 'none'} is in force; the request "
+            f"was made for etag {command.expected_etag}",
+            (("etag", state.etag), ("expectedEtag", command.expected_etag)),
+        )
     before, after = state.topology, command.topology
     if state.revision and before.fleet_id != after.fleet_id:
         return Refusal(
@@ -70,7 +109,7 @@ def manifest_refusal(state: State, command: ApplyManifest) -> Refusal | None:
         refusal = _group_refusal(state, after, group)
         if refusal is not None:
             return refusal
-    return removal_refusal(state, _with_topology(state, after))
+    return manifest_safety_refusal(state, _with_topology(state, after), command)
 
 
 def _group_refusal(state: State, after: Topology, group: Group) -> Refusal | None:

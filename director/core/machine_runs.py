@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from director.core.capacity import start_room_refusal
 from director.core.commands import (
     AbortRun,
     AdvanceRun,
@@ -17,7 +18,14 @@ from director.core.events import (
     RunAdvanced,
     RunStarted,
 )
+from director.core.failback import failback_refusal
 from director.core.ids import FencingToken, RunId
+from director.core.machine_automation import (
+    with_grant,
+    with_move_counted,
+)
+from director.core.machine_drills import run_refusal, with_drill
+from director.core.machine_intents import approval_refusal, with_run_started
 from director.core.reasons import Reason
 from director.core.refusals import reject
 from director.core.safety import Refusal, start_refusal
@@ -73,7 +81,7 @@ def grant_ownership(state: State, index: int, command: GrantOwnership) -> tuple[
 
 def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event]:
     """Begin a run, if every rule allows it at this moment."""
-    refusal = start_refusal(state, command)
+    refusal = _start_refusal(state, command)
     if refusal is not None:
         return reject(state, index, command, refusal)
     group = state.group(command.group_id)
@@ -109,7 +117,9 @@ def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event
         evidence=command.evidence,
         covered_at_ms=command.covered_at_ms,
     )
+    state, run = with_drill(state, run, command)
     state = replace(state, runs=_kept((*state.runs, run)), run_count=number)
+    state = with_run_started(state, run, command)
     return state, RunStarted(
         index,
         run.run_id,
@@ -118,6 +128,16 @@ def start_run(state: State, index: int, command: StartRun) -> tuple[State, Event
         run.target,
         run.stage,
         command.stamp.request_id,
+    )
+
+
+def _start_refusal(state: State, command: StartRun) -> Refusal | None:
+    return (
+        run_refusal(state, command)
+        or start_refusal(state, command)
+        or failback_refusal(state, command)
+        or approval_refusal(state, command)
+        or start_room_refusal(state, command)
     )
 
 
@@ -162,6 +182,8 @@ def advance_run(state: State, index: int, command: AdvanceRun) -> tuple[State, E
     if command.stage is StageName.VERIFYING:
         run = replace(run, measured_rto_ms=state.now_ms - run.suspected_at_ms)
     state = _with_run(_with_group(state, group, index), run)
+    if token is not None:
+        state = with_grant(state, run)
     if command.stage is StageName.SETTLED:
         state = _settled(state, run)
     return state, RunAdvanced(index, run.run_id, run.stage, token, command.note)
@@ -305,8 +327,9 @@ def _at_stage(run: Run, command: AdvanceRun, index: int, now_ms: int) -> Run:
 
 
 def _settled(state: State, run: Run) -> State:
-    if not run.automatic:
-        return state
+    if not run.automatic or run.drill_id:
+        return state  # a rehearsal keeps nobody from the real thing
     settled: dict[ServiceId, int] = dict(state.settled_at_ms)
     settled[run.service_id] = state.now_ms
-    return replace(state, settled_at_ms=tuple(sorted(settled.items())))
+    state = replace(state, settled_at_ms=tuple(sorted(settled.items())))
+    return with_move_counted(state, run)

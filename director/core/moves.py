@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from director.core.capacity import start_room_refusal
 from director.core.commands import RunKind, StageName, Stamp, StartRun
 from director.core.failover import Bench, Candidate, candidates, first_suspicion_ms
 from director.core.health import Court
+from director.core.load_view import owner_load_rps
 from director.core.reasons import Reason
 from director.core.safety import Refusal, start_refusal
 from director.core.state import Group, Phase, State, VerdictRecord
@@ -42,6 +44,21 @@ def start(
     limit = automation_limit(bench.court, service) if trigger.automatic else _gate_limit(service)
     if limit is not None:
         return limit
+    command = wanted(bench, group, service, trigger, stamp)
+    return command if isinstance(command, Refusal) else admitted(bench, command, stamp)
+
+
+def admitted(bench: Bench, command: StartRun, stamp: Stamp) -> StartRun | Refusal:
+    """Return ``command`` if every rule of the machine lets it start now; otherwise say why not."""
+    # Director time goes on between entries; the machine will see the stamp's.
+    at_now = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))
+    return start_refusal(at_now, command) or start_room_refusal(at_now, command) or command
+
+
+def wanted(
+    bench: Bench, group: Group, service: ServiceSpec, trigger: Trigger, stamp: Stamp
+) -> StartRun | Refusal:
+    """Return the run that would bring ``group`` to the best target, whoever may start it."""
     suspected_at_ms = trigger.suspected_at_ms
     if trigger.kind is RunKind.FAILOVER:
         suspected_at_ms = first_suspicion_ms(bench, group, suspected_at_ms)
@@ -62,7 +79,7 @@ def start(
             f"no region that took {service.service_id} over in the last {_RETRY_MS} ms opened its "
             "gate; look at the agents there",
         )
-    command = StartRun(
+    return StartRun(
         replace(stamp, reason=trigger.reason),
         trigger.kind,
         group.group_id,
@@ -73,10 +90,8 @@ def start(
         loss_bound_ms=best.loss_bound_ms,
         evidence=() if trigger.record is None else trigger.record.evidence,
         covered_at_ms=covered_at_ms(bench, best, stamp),
+        load_rps=owner_load_rps(bench.court.log, group, now_ms=bench.now_ms),
     )
-    # Director time goes on between entries; the machine will see the stamp's.
-    at_now = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))
-    return start_refusal(at_now, command) or command
 
 
 def _retry_refusal(state: State, group: Group, stamp: Stamp) -> Refusal | None:

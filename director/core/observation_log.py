@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from director.core.agent_view import AgentKey, AgentView, Pair, PeerWord, ReplicaView
 from director.core.ids import FencingToken, GroupId, ReplicaId
 from director.core.lag_log import LagLog, LagSample
+from director.core.load_log import LOAD_AGE_MS_MAX, LoadLog
 from director.core.observations import (
     AgentReport,
     GateReading,
@@ -19,7 +20,7 @@ from director.core.observations import (
     ReplicaReport,
 )
 from director.core.topology import NO_TOPOLOGY, Topology
-from director.routing.table import RegionId
+from director.routing.table import RegionId, ServiceId
 
 # A delayed report of an earlier boot must not be taken for a later one. A sidecar that restarts
 # more often than this within a report's time on the wire has other troubles.
@@ -34,6 +35,8 @@ _SWEEP_EVERY_MS = 10_000
 # and short enough that replacing every pod at once leaves no region unheard.
 _MAKES_WAY_MS = 2_000
 AGENTS_PER_REGION_MAX = 256
+# What no drill has anybody be silent about.
+_ANY_SERVICE = ServiceId("")
 # Before there is a manifest regions are not limited by it.
 AGENTS_MAX = 10_000
 
@@ -51,6 +54,7 @@ class ObservationLog:
         self._by_region: dict[RegionId, list[AgentView]] = {}
         self._observers: dict[Pair, list[AgentKey]] = {}
         self._lag = LagLog()
+        self._loads = LoadLog()
         self._dirty: set[Pair] = set()
         self._known = _pairs_of(topology)
         self._swept_at_ms: int | None = None
@@ -64,6 +68,7 @@ class ObservationLog:
             return
         self._known = known
         self._lag.forget_others(known)
+        self._loads.forget_others(known)
         self._dirty &= known
         for view in self.agents.values():
             self._take_services(view)
@@ -159,7 +164,11 @@ class ObservationLog:
     def _replace_readings(self, view: AgentView, readings: Readings, at_ms: int) -> bool:
         before, view.readings, view.full_at_ms = view.readings, readings, at_ms
         news = before.gates != readings.gates
-        news = self._take_services(view) or news
+        muted = view.take_muted()
+        self._dirty.update(
+            pair for each in muted if (pair := (each, view.region_id)) in self._known
+        )
+        news = self._take_services(view) or bool(muted) or news
         if not _says_the_same(before.peers, readings.peers):
             news = self._take_peers(view, before.peers) or news
         return news
@@ -174,6 +183,7 @@ class ObservationLog:
             if (each.service_id, view.region_id) in self._known
         }
         for service_id, service in view.services.items():
+            self._loads.take((service_id, view.region_id), service.load_rps, view.full_at_ms)
             was = before.get(service_id)
             if was is None or was.passing is not service.passing:
                 self._dirty.add((service_id, view.region_id))
@@ -279,22 +289,26 @@ class ObservationLog:
         """Every agent of a region that was ever heard."""
         return self._by_region.get(region_id, [])
 
-    def last_heard_ms(self, region_id: RegionId) -> int | None:
-        """When any agent of the region was last heard by any replica; None if never."""
+    def last_heard_ms(
+        self, region_id: RegionId, service_id: ServiceId = _ANY_SERVICE
+    ) -> int | None:
+        """When any agent of the region was last heard by any replica; None if never.
+
+        Of ``service_id``, agents that a drill has be silent about it are heard no more.
+        """
         last_ms: int | None = None
         for view in self._by_region.get(region_id, ()):
-            if last_ms is None or view.last_heard_ms > last_ms:
-                last_ms = view.last_heard_ms
+            heard_ms = view.last_heard_of_ms(service_id)
+            if last_ms is None or heard_ms > last_ms:
+                last_ms = heard_ms
         return last_ms
 
-    def heard_at_ms(self, region_id: RegionId, replica_id: ReplicaId) -> int | None:
+    def heard_at_ms(
+        self, region_id: RegionId, replica_id: ReplicaId, service_id: ServiceId = _ANY_SERVICE
+    ) -> int | None:
         """When one replica last heard any agent of the region; None if never."""
-        heard = [
-            view.heard_at_ms[replica_id]
-            for view in self.agents_in(region_id)
-            if replica_id in view.heard_at_ms
-        ]
-        return max(heard, default=None)
+        heard = [view.heard_of_ms(service_id, replica_id) for view in self.agents_in(region_id)]
+        return max((each for each in heard if each is not None), default=None)
 
     def self_reading(
         self, pair: Pair, *, now_ms: int, fresh_ms: int
@@ -336,15 +350,24 @@ class ObservationLog:
             if gate.group_id == group_id
         ]
 
-    def is_gate_open(self, region_id: RegionId, group_id: GroupId, token: FencingToken) -> bool:
-        """Whether some agent of the region accepts writes under exactly ``token``."""
+    def is_gate_open(
+        self, region_id: RegionId, group_id: GroupId, token: FencingToken, *, since_ms: int = -1
+    ) -> bool:
+        """Whether some agent heard after ``since_ms`` accepts writes under exactly ``token``."""
         return any(
-            gate.is_open and gate.token == token for _, gate in self.gates(region_id, group_id)
+            gate.is_open and gate.token == token and view.last_heard_ms > since_ms
+            for view, gate in self.gates(region_id, group_id)
         )
 
     def keep_lag(self, pair: Pair, *, until_ms: int) -> None:
         """Keep what is known of a copy from before ``until_ms``, when its home was suspected."""
         self._lag.keep(pair, until_ms=until_ms)
+
+    def load_rps(self, pair: Pair, *, now_ms: int, age_ms_max: int = LOAD_AGE_MS_MAX) -> int | None:
+        """What the service was last said to take in the region; None if nobody said it lately."""
+        return self._loads.load_rps(
+            pair, self.agents_in(pair[1]), now_ms=now_ms, age_ms_max=age_ms_max
+        )
 
     def lag_samples(self, pair: Pair) -> tuple[LagSample, ...]:
         """Samples of how far a copy was behind: those kept, then the latest, as they came."""

@@ -19,12 +19,14 @@ class ServiceReading:
         passing: The agent's own anti-flap verdict; None while it has not made up its mind.
         lag_ms: Replication lag of this region's copy behind the home; None is unknown.
         lag_age_ms: Age of that sample when the report was sent.
+        load_rps: Requests per second that the service takes in this region; None is unknown.
     """
 
     service_id: ServiceId
     passing: bool | None
     lag_ms: int | None = None
     lag_age_ms: int = 0
+    load_rps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class GateReading:
         demoted_through: The agent has promised, durably, never again to act under this token
             or a lower one; None if it never promised.
         home: Owner under ``token``, as the agent knows it; None if nobody, or not known.
+        has_long_answers: It is open, and some answer of it may be used for longer than usual.
     """
 
     group_id: GroupId
@@ -72,16 +75,22 @@ class GateReading:
     is_open: bool
     demoted_through: FencingToken | None = None
     home: RegionId | None = None
+    has_long_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Everything an agent reports besides being there. Tuples sorted by their ids."""
+    """Everything an agent reports besides being there. Tuples sorted by their ids.
+
+    Attributes:
+        muted: Services that a drill has the agent say nothing of.
+    """
 
     services: tuple[ServiceReading, ...] = ()
     peers: tuple[PeerReading, ...] = ()
     round_trips: tuple[RoundTrip, ...] = ()
     gates: tuple[GateReading, ...] = ()
+    muted: tuple[ServiceId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

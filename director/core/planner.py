@@ -12,14 +12,18 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from director.core.agent_view import Pair
+from director.core.automation_records import Intent
 from director.core.commands import (
     Command,
     GrantOwnership,
     RecordVerdicts,
     RunKind,
     Stamp,
+    StartRun,
     VerdictChange,
 )
+from director.core.drill_run import drill_proposals, is_just_restored, recover_ms
+from director.core.failback import FailbackWatch
 from director.core.failover import Bench, is_idle, standing
 from director.core.failover_run import Memory, RunView, next_step, remember
 from director.core.health import (
@@ -31,9 +35,12 @@ from director.core.health import (
     silent_domain_count,
 )
 from director.core.ids import FencingToken, GroupId, RunId
+from director.core.intents import ending, proposal
+from director.core.lapses import lapsed
 from director.core.lease import LeaseBook
-from director.core.moves import Trigger, start
+from director.core.moves import Trigger, admitted, automation_limit, start, wanted
 from director.core.safety import Refusal, withholding_rule
+from director.core.spill_plan import SpillWatch
 from director.core.state import Group, Run, State, VerdictRecord
 from director.core.topology import ServiceSpec, Topology
 from director.routing.table import Override, RegionId, ServiceId, Verdict
@@ -64,7 +71,10 @@ class Planner:
         self._services: dict[ServiceId, ServiceSpec] = {}
         self._topology: Topology | None = None
         self._swept_at_ms = 0
+        self._spills = SpillWatch()
         self.held: dict[GroupId, Refusal] = {}
+        self._failbacks = FailbackWatch()
+        self._standing: dict[GroupId, Intent] = {}
 
     def gained(self, *, now_ms: int) -> None:
         """Begin an office: everything is looked at again."""
@@ -74,7 +84,9 @@ class Planner:
         self._relapsed_at_ms = {}
         self._memories = {}
         self._heard = {}
+        self._spills.gained(now_ms=now_ms)
         self.held = {}
+        self._failbacks.forget()
 
     def plan(
         self, state: State, court: Court, stamp: Stamp, busy: frozenset[str], *, now_ms: int
@@ -92,7 +104,9 @@ class Planner:
             changes = self._verdict_changes(bench, stamp)
             if changes:
                 proposals.append((VERDICTS_KEY, RecordVerdicts(stamp, changes)))
+        proposals += lapsed(state, stamp, busy)
         runs = {run.group_id: run for run in state.runs if run.is_active}
+        self._standing = {each.group_id: each for each in state.intents if each.is_standing}
         self._memories = {
             run.run_id: self._memories[run.run_id]
             for run in runs.values()
@@ -103,7 +117,9 @@ class Planner:
                 command = self._for_group(bench, group, runs.get(group.group_id), stamp)
                 if command is not None:
                     proposals.append((group.group_id, command))
-        return proposals
+        taken = busy | {key for key, _ in proposals}
+        proposals += drill_proposals(bench, stamp, taken)
+        return proposals + self._spills.due(state, court, stamp, busy, now_ms=now_ms)
 
     # -- verdicts --------------------------------------------------------------------------------
 
@@ -194,7 +210,7 @@ class Planner:
             case _:
                 since_ms = self._good_since_ms.setdefault(pair, bench.now_ms)
                 if record is not None and record.verdict is Verdict.DOWN:
-                    return bench.now_ms - since_ms >= timing.recover_ms
+                    return bench.now_ms - since_ms >= recover_ms(bench, pair, record)
                 return record is None or record.verdict is not judgement.verdict
 
     def _note_relapse(
@@ -229,13 +245,30 @@ class Planner:
             return next_step(RunView(bench, run, group, service, memory, stamp))
         if group.home is None:
             return self._first_grant(bench, group, service, stamp)
-        trigger = self._trigger(bench, group, group.home, stamp)
-        started = None if trigger is None else start(bench, group, service, trigger, stamp)
-        if isinstance(started, Refusal):
+        is_clearing = is_just_restored(bench, (group.service_id, group.home), stamp)
+        trigger = None if is_clearing else self._trigger(bench, group, group.home, stamp)
+
+        def wished() -> StartRun | Refusal | None:
+            if trigger is None:
+                return self._failbacks.look(bench, group, service, stamp)
+            return wanted(bench, group, service, trigger, stamp)
+
+        started = (
+            start(bench, group, service, trigger, stamp)
+            if trigger is not None
+            else _homeward(bench, service, wished(), stamp)
+        )
+        if isinstance(started, StartRun):
+            self.held.pop(group.group_id, None)
+            return started
+        if started is None:
+            self.held.pop(group.group_id, None)
+        else:
             self.held[group.group_id] = started
-            return None
-        self.held.pop(group.group_id, None)
-        return started
+        found = self._standing.get(group.group_id)
+        if found is not None:
+            return ending(bench, service, found, trigger, stamp)
+        return None if started is None else proposal(bench, group, started, wished, stamp)
 
     def _first_grant(
         self, bench: Bench, group: Group, service: ServiceSpec, stamp: Stamp
@@ -315,11 +348,21 @@ class Planner:
 
     def _has_lapsed(self, bench: Bench, group: Group, home: RegionId) -> bool:
         """Whether nobody can renew the home's lease any more, and it has provably ended (ADR 3)."""
-        silent = silent_domain_count(bench.court, home, now_ms=bench.now_ms)
+        pair = (group.service_id, home)
+        silent = silent_domain_count(bench.court, pair, now_ms=bench.now_ms)
         if silent < min(SILENT_DIRECTORS_MIN, len(set(bench.court.domains.values()))):
             return False
         token = bench.state.token(group)
         return bench.now_ms >= self._leases.stopped_at_ms(group.group_id, token)
+
+
+def _homeward(
+    bench: Bench, service: ServiceSpec, wished: StartRun | Refusal | None, stamp: Stamp
+) -> StartRun | Refusal | None:
+    """Return the failback if the director may make it by itself, or why not."""
+    if not isinstance(wished, StartRun):
+        return wished
+    return automation_limit(bench.court, service) or admitted(bench, wished, stamp)
 
 
 def _is_new_down(state: State, pair: Pair, record: VerdictRecord | None, stamp: Stamp) -> bool:

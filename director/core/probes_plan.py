@@ -68,6 +68,8 @@ def _targets(service: ServiceSpec, site: SiteSpec) -> list[ProbeTarget]:
             health.probe_timeout_ms,
             health.rise_count,
             health.fall_count,
+            # Documents of an earlier release do not say; there, one pass wiped out everything.
+            max(1, health.forgive_count),
         )
         for endpoint in site.endpoints[:1]
     ]

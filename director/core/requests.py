@@ -3,28 +3,53 @@
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
+from director.core.automation import OVERRIDE_MS_MAX, intent, newest_intent
+from director.core.automation_commands import AutomationAction
 from director.core.budget import PROMOTE_AND_PUBLISH_MS
+from director.core.capacity import drain_preview, drain_room_refusal, start_room_refusal
 from director.core.commands import (
     AbortRun,
     ApplyManifest,
     Command,
     RunKind,
+    SetAutomation,
     SetOverride,
     SetRegionDrained,
     Stamp,
+    StartDrill,
     StartRun,
 )
 from director.core.digest import digest
+from director.core.drill_asks import ask_abort, ask_drill, drill_preview
+from director.core.failback import (
+    failback_refusal,
+    home_choice,
+    lag_refusal,
+    soak_warning,
+)
 from director.core.failover import Bench, Candidate, Ineligible, candidates, first_suspicion_ms
 from director.core.inputs import (
     AbortAsked,
+    ApproveAsked,
     Ask,
+    AutomationAsked,
     DrainAsked,
+    DrillAbortAsked,
+    DrillAsked,
     ManifestAsked,
     MoveAsked,
     OverrideAsked,
 )
+from director.core.load_view import loads_of, owner_load_rps
+from director.core.loads import RegionLoad
 from director.core.machine import region_not_found, service_not_found
+from director.core.machine_automation import (
+    automation_refusal,
+    nothing_to_acknowledge,
+    nothing_to_resume,
+    term_refusal,
+)
+from director.core.machine_intents import unapprovable
 from director.core.machine_manifest import manifest_refusal
 from director.core.machine_runs import abort_refusal
 from director.core.moves import covered_at_ms, no_target
@@ -58,11 +83,19 @@ _ABSOLUTE = (
 def ask_digest(ask: Ask) -> str:
     """Stand for what is asked. Documents count as they were written, not as they were read."""
     if isinstance(ask, ManifestAsked):
-        return digest((ask.source, ask.expected_revision))
+        return digest(
+            (
+                ask.source,
+                ask.expected_revision,
+                ask.expected_etag,
+                ask.restores,
+                ask.allow_removed,
+            )
+        )
     return digest(ask)
 
 
-def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:
+def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:  # noqa: PLR0911 - one each
     """Return the command that does what was asked, or the reason why nothing is to be done.
 
     The machine checks again at apply time; this check is for an answer without a log entry.
@@ -70,23 +103,44 @@ def decide(bench: Bench, ask: Ask, stamp: Stamp) -> Decision:
     state = replace(bench.state, now_ms=max(bench.state.now_ms, stamp.at_ms))
     match ask:
         case ManifestAsked():
-            manifest = ApplyManifest(stamp, ask.topology, ask.source, ask.expected_revision)
+            manifest = ApplyManifest(
+                stamp,
+                ask.topology,
+                ask.source,
+                ask.expected_revision,
+                ask.expected_etag,
+                ask.restores,
+                ask.allow_removed,
+                _loads(bench),
+            )
             return manifest_refusal(state, manifest) or manifest
         case MoveAsked():
             return _move(bench, state, ask, stamp)
         case AbortAsked():
             return _abort(state, ask, stamp)
         case DrainAsked():
-            return _drain(state, ask, stamp)
+            return _drain(bench, state, ask, stamp)
         case OverrideAsked():
             return _override(state, ask, stamp)
+        case AutomationAsked():
+            return _automation(state, ask, stamp)
+        case ApproveAsked():
+            return _approve(bench, state, ask, stamp)
+        case DrillAsked():
+            return ask_drill(bench, ask, stamp)
+        case DrillAbortAsked():
+            return ask_abort(state, ask, stamp)
         case _:
             assert_never(ask)
 
 
 def preview(bench: Bench, decision: Command) -> str:
     """Say what ``decision`` would do, for a dry run: of a move where to, at what loss, how fast."""
+    if isinstance(decision, StartDrill):
+        return drill_preview(decision)
     if not isinstance(decision, StartRun):
+        if isinstance(decision, SetRegionDrained) and decision.drained:
+            return drain_preview(bench.state, decision)
         return f"{type(decision).__name__} would be done"
     group = bench.state.group(decision.group_id)
     assert group is not None, "decide looked the group up"
@@ -106,6 +160,7 @@ def preview(bench: Bench, decision: Command) -> str:
         f"{service.service_id} would move from {group.home} to {decision.target}; loses "
         f"{'nothing' if is_planned else _loss(service, decision.loss_bound_ms)}; takes {takes} "
         f"(RTO {service.rto_ms} ms); refused: {refused or 'none'}"
+        f"{soak_warning(bench.state, service.service_id, decision)}"
     )
 
 
@@ -137,13 +192,19 @@ def _abort(state: State, ask: AbortAsked, stamp: Stamp) -> Decision:
     return abort_refusal(run) or AbortRun(stamp, run.run_id, run.stage, "CANCELLED", stamp.reason)
 
 
-def _drain(state: State, ask: DrainAsked, stamp: Stamp) -> Decision:
+def _loads(bench: Bench) -> tuple[RegionLoad, ...]:
+    return loads_of(bench.court.log, bench.state.topology.services, now_ms=bench.now_ms)
+
+
+def _drain(bench: Bench, state: State, ask: DrainAsked, stamp: Stamp) -> Decision:
     if state.topology.region(ask.region_id) is None:
         return region_not_found(state, ask.region_id)
     if (ask.region_id in state.drained_regions) == ask.drained:
         return Already(f"{ask.region_id} is {'drained' if ask.drained else 'in service'} already")
+    loads = _loads(bench) if ask.drained else ()
+    command = SetRegionDrained(stamp, ask.region_id, ask.drained, loads, ask.waives)
     refusal = drain_refusal(state, ask.region_id) if ask.drained else None
-    return refusal or SetRegionDrained(stamp, ask.region_id, ask.drained)
+    return refusal or drain_room_refusal(state, command) or command
 
 
 def _override(state: State, ask: OverrideAsked, stamp: Stamp) -> Decision:
@@ -152,8 +213,55 @@ def _override(state: State, ask: OverrideAsked, stamp: Stamp) -> Decision:
         return service_not_found(state, ask.service_id)
     if service.site(ask.region_id) is None:
         return region_not_found(state, ask.region_id)
-    refusal = override_refusal(state, ask.service_id, ask.region_id, ask.override)
-    return refusal or SetOverride(stamp, ask.service_id, ask.region_id, ask.override)
+    for_ms = 0 if ask.override is None else ask.for_ms or OVERRIDE_MS_MAX
+    command = SetOverride(stamp, ask.service_id, ask.region_id, ask.override, for_ms)
+    refusal = term_refusal(state, command)
+    return (
+        refusal or override_refusal(state, ask.service_id, ask.region_id, ask.override) or command
+    )
+
+
+def _automation(state: State, ask: AutomationAsked, stamp: Stamp) -> Decision:
+    command = SetAutomation(stamp, ask.service_id, ask.action, ask.for_ms)
+    refusal = automation_refusal(state, command)
+    if refusal is not None:
+        return refusal
+    idle = ""
+    if ask.action is AutomationAction.RESUME:
+        idle = nothing_to_resume(state, ask.service_id)
+    elif ask.action is AutomationAction.ACKNOWLEDGE:
+        idle = nothing_to_acknowledge(state, ask.service_id)
+    return Already(idle) if idle else command
+
+
+def _approve(bench: Bench, state: State, ask: ApproveAsked, stamp: Stamp) -> Decision:
+    service = state.topology.service(ask.service_id)
+    if service is None:
+        return service_not_found(state, ask.service_id)
+    found = newest_intent(state, ask.service_id)
+    if ask.intent_id:
+        named = intent(state, ask.intent_id)
+        found = named if named is not None and named.service_id == ask.service_id else None
+    if found is None:
+        return Refusal(
+            Reason.NOTHING_TO_APPROVE,
+            f"the director proposes {'no ' + ask.intent_id if ask.intent_id else 'nothing'} for "
+            f"{ask.service_id}; look at `director get intents`",
+        )
+    refusal = unapprovable(state, found)
+    if refusal is not None:
+        return refusal
+    if ask.expected_epoch not in (None, found.epoch):
+        return Refusal(
+            Reason.STALE_EPOCH,
+            f"{found.intent_id} was proposed at epoch {found.epoch}; the approval was given for "
+            f"epoch {ask.expected_epoch}",
+            (("epoch", str(found.epoch)), ("expectedEpoch", str(ask.expected_epoch))),
+        )
+    # Exactly that move, with what is known of its loss by now.
+    move = MoveAsked(found.kind, ask.service_id, found.target, found.epoch)
+    decided = _move(bench, state, move, stamp)
+    return replace(decided, intent_id=found.intent_id) if isinstance(decided, StartRun) else decided
 
 
 def _move(bench: Bench, state: State, ask: MoveAsked, stamp: Stamp) -> Decision:
@@ -200,6 +308,11 @@ def _start(
     chosen = _chosen(service, group, ask, found)
     if isinstance(chosen, Refusal):
         return chosen
+    if ask.kind is RunKind.FAILBACK:
+        # Further behind, the run would only wait in vain; so say it at once.
+        refusal = lag_refusal(service, chosen, bench.court.timing.staleness_bound_ms)
+        if refusal is not None:
+            return refusal
     command = StartRun(
         stamp,
         ask.kind,
@@ -211,8 +324,14 @@ def _start(
         loss_bound_ms=chosen.loss_bound_ms,
         accept_loss_ms=ask.accept_loss_ms,
         covered_at_ms=covered_at_ms(bench, chosen, stamp),
+        load_rps=owner_load_rps(bench.court.log, group, now_ms=bench.now_ms),
+        waives=ask.waives,
     )
-    refusal = start_refusal(state, command)
+    refusal = (
+        start_refusal(state, command)
+        or failback_refusal(state, command)
+        or start_room_refusal(state, command)
+    )
     if refusal is not None and refusal.reason is Reason.RPO_EXCEEDED:
         return _with_closest(refusal, found)
     return refusal or command
@@ -231,6 +350,8 @@ def _chosen(
     if ask.target is None:
         # A planned move does not mind the lag; a failover asks for the loss first.
         usable = [each for each in found if each.ineligible not in _ABSOLUTE]
+        if ask.kind is RunKind.FAILBACK:
+            return home_choice(service, group, usable)
         return usable[0] if usable else no_target(service, found)
     candidate = next((each for each in found if each.region_id == ask.target), None)
     if candidate is None:

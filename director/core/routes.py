@@ -1,5 +1,6 @@
 """Compiles the replicated state into the route table that every front, agent and client uses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from director.core.state import Group, State
@@ -9,11 +10,14 @@ from director.routing.table import (
     RegionId,
     RoundTrip,
     RouteTable,
+    ServiceId,
     ServiceMode,
     ServiceRoute,
     Site,
     Verdict,
 )
+
+_Pair = tuple[ServiceId, RegionId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def _service_routes(state: State, before: Compiled | None) -> tuple[ServiceRoute
     was = before.state
     changed = {
         service_id
-        for now, then in ((state.verdicts, was.verdicts), (state.overrides, was.overrides))
+        for now, then in _pair_mappings(state, was)
         if now is not then
         for service_id, region_id in now.keys() | then.keys()
         if now.get((service_id, region_id)) is not then.get((service_id, region_id))
@@ -84,6 +88,17 @@ def _service_routes(state: State, before: Compiled | None) -> tuple[ServiceRoute
         else:
             routes.append(route)
     return tuple(routes)
+
+
+def _pair_mappings(
+    state: State, was: State
+) -> tuple[tuple[Mapping[_Pair, object], Mapping[_Pair, object]], ...]:
+    """What routes depend on by service and region, now and then."""
+    return (
+        (state.verdicts, was.verdicts),
+        (state.overrides, was.overrides),
+        (state.spills, was.spills),
+    )
 
 
 def _round_trips(state: State, measured: tuple[RoundTrip, ...]) -> tuple[RoundTrip, ...]:
@@ -120,6 +135,7 @@ def _site(state: State, service: ServiceSpec, spec: SiteSpec) -> Site:
     pair = (service.service_id, spec.region_id)
     record = state.verdicts.get(pair)
     is_active_active = service.mode is ServiceMode.ACTIVE_ACTIVE
+    spill = state.spills.get(pair)
     return Site(
         spec.region_id,
         spec.priority,
@@ -128,4 +144,7 @@ def _site(state: State, service: ServiceSpec, spec: SiteSpec) -> Site:
         Verdict.UNKNOWN if record is None else record.verdict,
         override=state.overrides.get(pair),
         withheld=record.withheld if record is not None and is_active_active else "",
+        spill_per_mille=0 if spill is None else spill.per_mille,
+        load_per_mille=0 if spill is None else spill.load_per_mille,
+        is_full=spill is not None and spill.is_full,
     )

@@ -6,7 +6,9 @@ The limits are constants and not settings: every replica must come to the same a
 from dataclasses import dataclass
 from enum import StrEnum
 
+from director.core.automation import damped_for_ms, flap_of, pause_of
 from director.core.commands import RunKind, StartRun
+from director.core.flap_damping import penalty_of
 from director.core.reasons import Reason
 from director.core.state import Group, State
 from director.core.topology import Automation, ServiceSpec
@@ -25,6 +27,9 @@ class Rule(StrEnum):
     CONCURRENT_MAX = "CONCURRENT_MAX"  # C1
     OWNER_STAYS = "OWNER_STAYS"  # a document may not take the owner's site away
     ONE_RUN = "ONE_RUN"  # C1
+    CAPACITY = "CAPACITY"  # R2: the rest carries the load
+    SERVICE_STAYS = "SERVICE_STAYS"  # documents do not drop a service that serves
+    MODE_STAYS = "MODE_STAYS"  # nor change how it is owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,14 @@ def _too_few(state: State, service: ServiceSpec, left: list[RegionId], doing: st
     )
 
 
-def start_refusal(state: State, command: StartRun) -> Refusal | None:
-    """Say why a run may not start, or None if it may. ``state.now_ms`` is the time of decision."""
+def start_refusal(state: State, command: StartRun, *, is_proposal: bool = False) -> Refusal | None:
+    """Say why a run may not start, or None if it may. ``state.now_ms`` is the time of decision.
+
+    Args:
+        state: What is replicated.
+        command: The run.
+        is_proposal: The move is put to a person: how far automation goes does not matter.
+    """
     group = state.group(command.group_id)
     if group is None:
         return Refusal(Reason.SERVICE_NOT_FOUND, f"there is no session group {command.group_id}")
@@ -182,6 +193,7 @@ def start_refusal(state: State, command: StartRun) -> Refusal | None:
         _epoch_refusal(group, command)
         or _target_refusal(state, service, group, command)
         or _run_refusal(state, group)
+        or (_mode_refusal(state, service) if command.automatic and not is_proposal else None)
         or (_automation_refusal(state, service, group) if command.automatic else None)
         or _rpo_refusal(state, service, command)
     )
@@ -211,10 +223,11 @@ def _target_refusal(
         return Refusal(
             Reason.REGION_NOT_FOUND, f"{service.service_id} has no site in {target}; it has {sites}"
         )
-    return _standing_refusal(state, service, target)
+    return standing_refusal(state, service, target)
 
 
-def _standing_refusal(state: State, service: ServiceSpec, target: RegionId) -> Refusal | None:
+def standing_refusal(state: State, service: ServiceSpec, target: RegionId) -> Refusal | None:
+    """Say why a region may not own now, by what is committed of it; None if it may."""
     override = state.overrides.get((service.service_id, target))
     if target in state.drained_regions:
         return Refusal(Reason.TARGET_INELIGIBLE, f"{target} is drained")
@@ -239,27 +252,73 @@ def _run_refusal(state: State, group: Group) -> Refusal | None:
     )
 
 
+def _mode_refusal(state: State, service: ServiceSpec) -> Refusal | None:
+    policy = state.topology.policy(service.policy_id)
+    if policy.automation is Automation.AUTOMATIC:
+        return None
+    return Refusal(
+        Reason.AUTOMATION_OFF,
+        f"policy {policy.policy_id} says automation {policy.automation}; run "
+        f"`director failover {service.service_id}` to move it by hand",
+    )
+
+
+def pause_refusal(state: State, service_id: ServiceId) -> Refusal | None:
+    """Say that automation is paused, by whom and until when, or None if it is not."""
+    pause = pause_of(state, service_id)
+    if pause is None:
+        return None
+    left_ms = pause.until_ms - state.now_ms
+    what = f"automation of {pause.service_id}" if pause.service_id else "automation of the fleet"
+    return Refusal(
+        Reason.AUTOMATION_PAUSED,
+        f"{what} is paused by {pause.actor} ({pause.reason}) for another {left_ms} ms; end it with "
+        f"`director resume{' ' if pause.service_id else ''}{pause.service_id}`",
+        (("retryAfterMs", str(left_ms)), ("pausedService", pause.service_id)),
+    )
+
+
+def _damping_refusal(state: State, service: ServiceSpec) -> Refusal | None:
+    policy = state.topology.policy(service.policy_id)
+    left_ms = damped_for_ms(state, service.service_id, policy)
+    if left_ms == 0:
+        return None
+    penalty = penalty_of(flap_of(state, service.service_id), policy, now_ms=state.now_ms)
+    return Refusal(
+        Reason.FLAP_DAMPED,
+        f"{service.service_id} was moved too often: its penalty is {penalty}, and the director "
+        f"moves it by itself again below {policy.flap_reuse}, {left_ms} ms from now; run "
+        f"`director acknowledge {service.service_id}` to end this, or move it by hand",
+        (
+            ("retryAfterMs", str(left_ms)),
+            ("penalty", str(penalty)),
+            ("reuse", str(policy.flap_reuse)),
+        ),
+    )
+
+
 def _automation_refusal(state: State, service: ServiceSpec, group: Group) -> Refusal | None:
     policy = state.topology.policy(service.policy_id)
-    if policy.automation is not Automation.AUTOMATIC:
-        return Refusal(
-            Reason.AUTOMATION_OFF,
-            f"policy {policy.policy_id} says automation {policy.automation}; run "
-            f"`director failover {service.service_id}` to move it by hand",
-        )
+    held = pause_refusal(state, service.service_id) or _damping_refusal(state, service)
+    if held is not None:
+        return held
     settled_at_ms = dict(state.settled_at_ms).get(service.service_id)
     if settled_at_ms is not None:
         left_ms = settled_at_ms + policy.min_interval_ms - state.now_ms
         if left_ms > 0:
             return Refusal(
                 Reason.COOLDOWN,
-                f"the last automatic failover of {service.service_id} settled "
+                f"the last automatic move of {service.service_id} settled "
                 f"{state.now_ms - settled_at_ms} ms ago; the next may start {left_ms} ms from now",
                 (("retryAfterMs", str(left_ms)),),
             )
     # A lost region moves all its services at once; the cap is on how many regions may be losing
-    # theirs at the same time.
-    sources = {run.source for run in state.runs if run.is_active and run.automatic}
+    # theirs at the same time. One that goes home takes nothing away from anybody.
+    sources = {
+        run.source
+        for run in state.runs
+        if run.is_active and run.automatic and run.kind is RunKind.FAILOVER
+    }
     sources.discard(group.home or RegionId(""))
     if len(sources) >= policy.concurrent_max:
         return Refusal(

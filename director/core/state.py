@@ -5,8 +5,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from director.core.commands import Evidence, RunKind, StageName
-from director.core.ids import FencingToken, GroupId, RunId
+from director.core.audit import NO_AUDIT, AuditLog
+from director.core.automation_records import Flap, Intent, OverrideTerm, Pause
+from director.core.commands import Delivery, Evidence, RunKind, StageName
+from director.core.drill_record import Drill
+from director.core.ids import NO_DRILL, DrillId, FencingToken, GroupId, RunId
+from director.core.loads import SpillRecord
+from director.core.revisions import Revision
 from director.core.topology import NO_TOPOLOGY, Topology
 from director.routing.table import Override, RegionId, ServiceId, Verdict
 
@@ -95,6 +100,7 @@ class Run:
         notes: What the ledger has no line for: why it was taken back.
         covered_at_ms: Director time up to which the target's copy surely has every write, as of the
             start; None is unknown.
+        drill_id: The drill that caused it; "" if none did. It counts for no cooldown.
     """
 
     run_id: RunId
@@ -125,6 +131,7 @@ class Run:
     evidence: tuple[Evidence, ...] = ()
     notes: tuple[str, ...] = ()
     covered_at_ms: int | None = None
+    drill_id: DrillId = NO_DRILL
 
     @property
     def is_active(self) -> bool:
@@ -161,6 +168,14 @@ def _no_override() -> Mapping[tuple[ServiceId, RegionId], Override]:
     return MappingProxyType({})
 
 
+def _no_term() -> Mapping[tuple[ServiceId, RegionId], OverrideTerm]:
+    return MappingProxyType({})
+
+
+def _no_spill() -> Mapping[tuple[ServiceId, RegionId], SpillRecord]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Everything replicated.
@@ -178,6 +193,17 @@ class State:
         runs: Oldest first; all active ones and the last ``RUNS_KEPT_MAX`` finished.
         run_count: Runs ever started; the next run's number.
         settled_at_ms: Director time of the last settled automatic run per service (cooldown).
+        pauses: Sorted by service; ended ones may still be there.
+        override_terms: Of each override that was set with one; same keys.
+        intents: Moves left to a person, oldest first; bounded.
+        flaps: What the director's own moves left behind, sorted by service.
+        spills: Of services of which some region is full: who sends clients on, and who takes none.
+        audit: What was done and refused, chained.
+        deliveries: How far webhooks were told of it, sorted by name.
+        revisions: The manifests applied, oldest first, the one in force last.
+        drills: Oldest first; the one that runs and the last ``DRILLS_KEPT_MAX`` that ended.
+        drill_count: Drills ever recorded; the next one's number.
+        occurrences: Of each schedule the last one started or skipped, in UTC milliseconds.
     """
 
     generation: int = 1
@@ -200,6 +226,24 @@ class State:
     settled_at_ms: tuple[tuple[ServiceId, int], ...] = ()
     removals: tuple[Removal, ...] = ()
     requests: tuple[RequestOutcome, ...] = ()
+    drills: tuple[Drill, ...] = ()
+    drill_count: int = 0
+    occurrences: tuple[tuple[str, int], ...] = ()
+    audit: AuditLog = NO_AUDIT
+    deliveries: tuple[Delivery, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    override_terms: Mapping[tuple[ServiceId, RegionId], OverrideTerm] = field(
+        default_factory=_no_term
+    )
+    intents: tuple[Intent, ...] = ()
+    flaps: tuple[Flap, ...] = ()
+    spills: Mapping[tuple[ServiceId, RegionId], SpillRecord] = field(default_factory=_no_spill)
+    revisions: tuple[Revision, ...] = ()
+
+    @property
+    def etag(self) -> str:
+        """Stands for the manifest in force; "" before the first."""
+        return self.revisions[-1].etag if self.revisions else ""
 
     def group(self, group_id: GroupId) -> Group | None:
         """Return the group, or None."""
@@ -214,6 +258,14 @@ class State:
         return next(
             (each for each in self.runs if each.group_id == group_id and each.is_active), None
         )
+
+    def drill(self, drill_id: DrillId) -> Drill | None:
+        """Return the drill, or None if there never was one or it is no longer kept."""
+        return next((each for each in self.drills if each.drill_id == drill_id), None)
+
+    def active_drill(self) -> Drill | None:
+        """Return the drill that is going on, or None; there is at most one in the fleet."""
+        return next((each for each in self.drills if each.is_active), None)
 
     def token(self, group: Group) -> FencingToken:
         """The fencing token of the group's present owner."""

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+from director.core.automation import damped_for_ms, flap_of, pause_of, standing_intent
+from director.core.automation_records import Intent, OverrideTerm, Pause
 from director.core.budget import predicted_rto
+from director.core.capacity import NO_STATEMENT, Room, worst_loss_room
 from director.core.failover import Bench, Candidate, candidates
 from director.core.ids import FencingToken, RunId
+from director.core.load_view import loads_of
 from director.core.moves import automation_limit
 from director.core.safety import Refusal, is_serving
 from director.core.state import Group
@@ -32,6 +36,10 @@ class SiteView:
     ineligibility: str
     gate_open: bool
     serving: bool
+    term: OverrideTerm | None = None  # of the override
+    load_rps: int | None = None
+    capacity_rps: int = 0
+    spill_per_mille: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,14 @@ class ServiceView:
     automation: Automation
     automation_note: str
     active_run: RunId | None
+    candidates: tuple[Candidate, ...] = ()  # as for an automatic failover now, best first
+    now_ms: int = 0  # director time at which it was so
+    pause: Pause | None = None
+    intent: Intent | None = None  # while its trouble goes on
+    damped_for_ms: int = 0
+    lossy_run_id: RunId | None = None
+    worst_loss: RegionId | None = None  # the region whose loss leaves the least room
+    room: Room = NO_STATEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,8 @@ def service_view(bench: Bench, service: ServiceSpec, held: Refusal | None) -> Se
         bench.court.timing, service.health, hold_ms=policy.hold_ms, fenced=group is not None
     )
     note = next((each.message for each in (limit, held) if each is not None), "")
+    loads = loads_of(bench.court.log, (service,), now_ms=bench.now_ms)
+    worst_loss, left = worst_loss_room(state, service, loads)
     return ServiceView(
         service.service_id,
         service.mode,
@@ -97,6 +115,14 @@ def service_view(bench: Bench, service: ServiceSpec, held: Refusal | None) -> Se
         Automation.APPROVE if is_reduced else policy.automation,
         note,
         None if run is None else run.run_id,
+        candidates=found,
+        now_ms=state.now_ms,
+        pause=pause_of(state, service.service_id),
+        intent=None if group is None else standing_intent(state, group.group_id),
+        damped_for_ms=damped_for_ms(state, service.service_id, policy),
+        lossy_run_id=flap_of(state, service.service_id).lossy_run_id,
+        worst_loss=worst_loss,
+        room=left,
     )
 
 
@@ -121,8 +147,13 @@ def _site_view(
     assert spec is not None, "the caller iterates over the service's own sites"
     pair = (service.service_id, region_id)
     record = state.verdicts.get(pair)
+    spill = state.spills.get(pair)
     is_open = group is not None and bench.court.log.is_gate_open(
-        region_id, group.group_id, state.token(group)
+        region_id,
+        group.group_id,
+        state.token(group),
+        # No lease outlives this, so what a lost agent said last holds no longer.
+        since_ms=bench.now_ms - bench.court.timing.lease_wait_ms,
     )
     return SiteView(
         region_id,
@@ -136,6 +167,10 @@ def _site_view(
         "" if candidate is None or candidate.ineligible is None else str(candidate.ineligible),
         is_open,
         is_serving(state, service, region_id),
+        state.override_terms.get(pair),
+        bench.court.log.load_rps(pair, now_ms=bench.now_ms),
+        spec.capacity_rps,
+        0 if spill is None else spill.per_mille,
     )
 
 

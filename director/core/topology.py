@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from director.core.drill import DrillSchedule
 from director.core.ids import GroupId, PolicyId
 from director.routing.table import (
     AllUnhealthy,
@@ -34,7 +35,16 @@ class ProbeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules of failover shared by services."""
+    """Rules of failover shared by services.
+
+    Attributes:
+        failback_automatic: The director moves services back home; False leaves it to people.
+        failback_soak_ms: How long home must be well before the director moves a service back.
+        flap_half_life_ms: In this time the penalty of an automatic move halves; 0: no damping.
+        flap_suppress: Penalty from which the director does not move the service by itself; one
+            move counts 1 000.
+        flap_reuse: Penalty below which it does again.
+    """
 
     policy_id: PolicyId
     automation: Automation = Automation.AUTOMATIC
@@ -44,6 +54,11 @@ class Policy:
     serving_regions_min: int = 1
     require_lag_within_rpo: bool = True
     failback_soak_ms: int = 1_800_000
+    failback_automatic: bool = False
+    # The defaults of BGP route flap damping (RFC 2439): fifteen minutes, 2000, 750.
+    flap_half_life_ms: int = 900_000
+    flap_suppress: int = 2_000
+    flap_reuse: int = 750
 
 
 DEFAULT_POLICY = Policy(PolicyId("default"))
@@ -105,6 +120,7 @@ class HealthSpec:
     fall_count: int = 3
     observers_agree: int = 2
     probe: ProbeSpec = ProbeSpec()
+    forgive_count: int = 1  # passes in a row that wipe out failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,7 @@ class RoutingSpec:
     panic_per_mille: int = 400
     all_unhealthy: AllUnhealthy = AllUnhealthy.FAIL_OPEN
     sticky: bool = False
+    spill_per_mille: int | None = None  # of the capacity; None never sends clients on
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +169,22 @@ class ServiceSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookSpec:
+    """Where the audit trail is sent.
+
+    Attributes:
+        url: https, or http on loopback.
+        secret_env: Environment variable of the directors that holds the signing secret.
+        events: Beginnings of the actions wanted; empty means all.
+    """
+
+    name: str
+    url: str
+    secret_env: str
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """Everything declared, each tuple sorted by id."""
 
@@ -160,6 +193,8 @@ class Topology:
     links: tuple[LinkSpec, ...] = ()
     services: tuple[ServiceSpec, ...] = ()
     policies: tuple[Policy, ...] = ()
+    webhooks: tuple[WebhookSpec, ...] = ()
+    drill_schedules: tuple[DrillSchedule, ...] = ()
 
     def region(self, region_id: RegionId) -> RegionSpec | None:
         """Return the declared region, or None."""

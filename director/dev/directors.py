@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from director.client.channel import open_channel
+from director.client.channel import Channels
 from director.client.resolver import error_from_rpc, error_info
+from director.runtime.tls import TlsFiles
 from trafficdirector.admin.v1 import admin_pb2 as pb
 from trafficdirector.admin.v1 import admin_pb2_grpc as rpc
 
@@ -32,24 +33,21 @@ class DirectorsError(Exception):
 class Directors:
     """Keeps one channel per replica and asks them in turn, beginning with the last that answered.
 
-    Use it as an async context manager.
+    Use it as an async context manager. ``tls``: what to show to them; None connects without TLS.
     """
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], tls: TlsFiles | None = None) -> None:
         self._addresses = list(addresses)
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels = Channels(tls)
 
     async def __aenter__(self) -> "Directors":
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        for channel in self._channels.values():
-            await channel.close()
+        await self._channels.close()
 
     def _channel(self, address: str) -> grpc.aio.Channel:
-        if address not in self._channels:
-            self._channels[address] = open_channel(address)
-        return self._channels[address]
+        return self._channels.get(address)
 
     async def call(self, ask: Callable[[grpc.aio.Channel], Any], *, within_ms: int = 10_000) -> Any:  # noqa: ANN401 - whatever the RPC returns
         """Ask one replica after the other until one answers; ``ask`` makes the call.

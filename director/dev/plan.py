@@ -19,6 +19,7 @@ class ReplicaPlan:
     failure_domain: str
     api: str
     peer: str
+    http: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def plan_fleet(port_base: int) -> FleetPlan:
             failure_domain,
             api=f"127.0.0.1:{port_base + 3 * number}",
             peer=f"127.0.0.1:{port_base + 3 * number + 1}",
+            http=f"127.0.0.1:{port_base + 3 * number + 2}",
         )
         for number, (replica_id, region_id, failure_domain) in enumerate(_REPLICAS)
     )
@@ -105,7 +107,7 @@ def free_port_base(wanted: int) -> int:
 
 def _ports(base: int) -> list[int]:
     plan = plan_fleet(base)
-    addresses = [address for each in plan.replicas for address in (each.api, each.peer)]
+    addresses = [address for each in plan.replicas for address in (each.api, each.peer, each.http)]
     for region in plan.regions:
         addresses += [region.agent_grpc, region.agent_http, region.chat, region.embed]
     return [int(address.rsplit(":", 1)[1]) for address in addresses if address]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from director.dev.control import ControlServer, LocalFaults
+from director.dev.credentials import OPERATOR
 from director.dev.directors import Directors
 from director.dev.drill import Drill, Result, Settings
 from director.dev.launch import CHAT, Launched, launch
@@ -14,6 +15,7 @@ from director.dev.plan import WATCHER_COUNT, FleetPlan, free_port_base, plan_fle
 from director.dev.supervisor import Fleet, How, remove_leftovers
 from director.dev.traffic import Traffic
 from director.runtime.signals import stop_event
+from director.runtime.tls import TlsPaths
 
 _LOOK_SECONDS = 0.5
 
@@ -26,12 +28,14 @@ class Options:
         port_base: First port wanted; the next free block is taken when it is in use.
         data_dir: Kept at the end; None means a temporary one, removed at the end.
         is_drill: Carry out one drill and end.
+        is_tls: Everybody shows a certificate to everybody.
     """
 
     port_base: int
     data_dir: Path | None
     is_drill: bool
     how: How
+    is_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,13 @@ class Voice:
 
     Attributes:
         say: Told each line.
-        on_ready: Called once with the directors' addresses; returns how to undo what it did, or
-            None if it could not make them known to the other commands.
+        on_ready: Called once with the directors' addresses, and with TLS where an operator's
+            certificate is; returns how to undo what it did, or None if it could not make them known
+            to the other commands.
     """
 
     say: Callable[[str], None]
-    on_ready: Callable[[Sequence[str]], Callable[[], None] | None]
+    on_ready: Callable[[Sequence[str], TlsPaths | None], Callable[[], None] | None]
 
 
 async def run_session(options: Options, voice: Voice) -> Result | None:
@@ -61,7 +66,8 @@ async def run_session(options: Options, voice: Voice) -> Result | None:
     """
     remove_leftovers()
     stopping = stop_event()
-    fleet = Fleet(plan_fleet(free_port_base(options.port_base)), options.data_dir)
+    plan = plan_fleet(free_port_base(options.port_base))
+    fleet = Fleet(plan, options.data_dir, is_tls=options.is_tls)
     work = asyncio.create_task(_work(fleet, options, voice))
     stopper = asyncio.create_task(stopping.wait())
     try:
@@ -79,13 +85,16 @@ async def run_session(options: Options, voice: Voice) -> Result | None:
 
 async def _work(fleet: Fleet, options: Options, voice: Voice) -> Result | None:
     plan = fleet.plan
-    async with Directors(plan.api_addresses) as directors:
+    operator_tls = fleet.operator_tls()
+    async with Directors(plan.api_addresses, operator_tls) as directors:
         launched = await launch(fleet, directors)
         async with (
             ControlServer(fleet) as control,
-            Traffic(plan.api_addresses, CHAT, WATCHER_COUNT) as traffic,
+            Traffic(plan.api_addresses, CHAT, WATCHER_COUNT, tls=fleet.client_tls()) as traffic,
         ):
-            undo = voice.on_ready(plan.api_addresses)
+            undo = voice.on_ready(
+                plan.api_addresses, None if operator_tls is None else operator_tls.paths
+            )
             try:
                 for line in introduction(plan, launched):
                     voice.say(line)
@@ -121,13 +130,28 @@ def introduction(plan: FleetPlan, launched: Launched) -> list[str]:
         f"services   {launched.services}",
         f"  gRPC {plan.api_addresses[0]}     chat is in {launched.owner}, "
         f"ready in {launched.ready_after_ms / 1_000:.1f} s",
+        f"  HTTP {' '.join(each.http for each in plan.replicas)}     /metrics /readyz /active",
     ]
+
+
+def tls_exports(fleet: Fleet) -> list[str]:
+    """Return the lines that let other commands be the operator of a fleet with TLS."""
+    if fleet.credentials is None:
+        return []
+    paths = fleet.credentials.paths(OPERATOR)
+    values = {
+        "DIRECTOR_TLS_CERT": str(paths.cert),
+        "DIRECTOR_TLS_KEY": str(paths.key),
+        "DIRECTOR_TLS_CA": str(paths.ca),
+        "DIRECTOR_TRUST_DOMAIN": paths.trust_domain,
+    }
+    return [f"  export {name}={shlex.quote(value)}" for name, value in values.items()]
 
 
 def suggestions(
     fleet: Fleet, socket: Path, options: Options, *, is_known: bool = True
 ) -> list[str]:
-    """Return five commands to try next, each of which works as it stands.
+    """Return six commands to try next, each of which works as it stands.
 
     ``is_known``: other commands find the fleet by themselves.
     """
@@ -138,11 +162,13 @@ def suggestions(
         "",
         "try, in another terminal:",
         *([] if is_known else [f"  export DIRECTOR_ENDPOINTS={endpoints}"]),
+        *([] if is_known else tls_exports(fleet)),
         "  director status",
         "  director explain resolve chat --from 48.85,2.35 --subject-jurisdiction EU",
         "  director resolve embed --from-ip 180.10.61.38",
+        "  director drill run chat-weekly",
         '  director switchover chat --to eu-north1 --reason "trying it out" --yes',
-        f"  director drill run chat{control}",
+        f"  director dev drill chat{control}",
         "",
         f"logs and write logs are in {fleet.data_dir}; Ctrl-C stops everything",
     ]

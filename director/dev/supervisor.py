@@ -18,10 +18,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from director.dev.credentials import (
+    CLIENT,
+    OPERATOR,
+    Credentials,
+    agent_identity,
+    director_identity,
+    sample_identity,
+)
 from director.dev.documents import agent_config, sample_documents
 from director.dev.plan import FleetPlan, RegionPlan, ReplicaPlan
 from director.runtime.clock import boot_ms
 from director.runtime.directory_lock import DirectoryInUseError, DirectoryLock
+from director.runtime.tls import TlsFiles
 
 PREFIX = "director-dev-"
 _STOP_SECONDS = 5.0
@@ -58,13 +67,17 @@ class _Child:
 class Fleet:
     """The processes of one sample fleet, in a temporary directory unless told where.
 
+    ``is_tls``: everybody shows a certificate, of an authority made in the directory.
+
     Names: ``d0`` is a replica, ``eu-west1/agent`` and ``eu-west1/sample`` run in a region.
 
     Raises:
         DirectoryInUseError: Another fleet runs in ``data_dir``.
     """
 
-    def __init__(self, plan: FleetPlan, data_dir: Path | None = None) -> None:
+    def __init__(
+        self, plan: FleetPlan, data_dir: Path | None = None, *, is_tls: bool = False
+    ) -> None:
         self.plan = plan
         self._is_temporary = data_dir is None
         if data_dir is not None:
@@ -74,6 +87,7 @@ class Fleet:
         self._logs = self.data_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
         self.documents = sample_documents(plan)
+        self.credentials = Credentials(plan, self.data_dir / "pki") if is_tls else None
         self._children: dict[str, _Child] = {}
         self._lost: dict[str, tuple[How, list[str]]] = {}
         for replica in plan.replicas:
@@ -92,18 +106,25 @@ class Fleet:
         arguments = ["director", "serve", "--id", replica.replica_id, "--fleet", self.plan.fleet_id]
         arguments += ["--data-dir", str(self.data_dir / replica.replica_id), "--log-json"]
         arguments += ["--listen", replica.api, "--peer-listen", replica.peer]
+        arguments += ["--http", replica.http]
         arguments += ["--failure-domain", replica.failure_domain]
         others = [each for each in self.plan.replicas if each.replica_id != replica.replica_id]
         for peer in others:
             member = f"{peer.replica_id}={peer.peer},{peer.api},{peer.failure_domain}"
             arguments += ["--peer", member]
+        if self.credentials is not None:
+            arguments += self.credentials.flags(director_identity(replica.replica_id))
+            arguments += ["--roles", str(self.credentials.roles)]
         return arguments
 
     def _agent_arguments(self, region: RegionPlan) -> list[str]:
         directory = self.data_dir / region.region_id
         directory.mkdir(exist_ok=True)
         config = directory / "agent.yaml"
-        config.write_text(agent_config(self.plan, region.region_id, str(directory)))
+        tls = None
+        if self.credentials is not None:
+            tls = self.credentials.paths(agent_identity(region.region_id))
+        config.write_text(agent_config(self.plan, region.region_id, str(directory), tls))
         return ["regions", "--config", str(config)]
 
     def _sample_arguments(self, region: RegionPlan) -> list[str]:
@@ -114,7 +135,17 @@ class Fleet:
             arguments += ["--embed", region.embed]
         for peer in self.plan.regions:
             arguments += ["--peer", f"{peer.region_id}={peer.chat}"]
+        if self.credentials is not None:
+            arguments += self.credentials.flags(sample_identity(region.region_id))
         return arguments
+
+    def client_tls(self) -> TlsFiles | None:
+        """What clients of the fleet show to directors; None without TLS."""
+        return None if self.credentials is None else self.credentials.opened(CLIENT)
+
+    def operator_tls(self) -> TlsFiles | None:
+        """What its operator shows to directors; None without TLS."""
+        return None if self.credentials is None else self.credentials.opened(OPERATOR)
 
     # -- who runs where ------------------------------------------------------------------------
 

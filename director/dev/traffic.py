@@ -15,6 +15,7 @@ from director.routing.compiled import CompiledTable
 from director.routing.position import client_position
 from director.routing.table import Query, Refusal, ServiceId
 from director.runtime.clock import boot_ms
+from director.runtime.tls import TlsFiles
 
 _WRITE_EVERY_SECONDS = 0.05
 _RESOLVE_EVERY_SECONDS = 0.05
@@ -69,6 +70,7 @@ class Traffic:
         service_id: An active-passive service that speaks the sample's HTTP.
         watcher_count: How many watchers to run, at least one.
         is_writing: Whether to write at all. Only a sample service may be written to.
+        tls: What the clients show to directors; None connects without TLS.
     """
 
     def __init__(
@@ -78,17 +80,19 @@ class Traffic:
         watcher_count: int,
         *,
         is_writing: bool = True,
+        tls: TlsFiles | None = None,
     ) -> None:
         self.seen = Seen()
         self._service_id = service_id
         self._is_writing = is_writing
-        self._resolver = Resolver(addresses, service_ids=(service_id,))
+        self._resolver = Resolver(addresses, service_ids=(service_id,), tls=tls)
         self._watchers = [
             RouteWatcher(
                 addresses,
                 _Mover(service_id, self.seen, f"watcher-{number}"),
                 service_ids=(service_id,),
                 watcher_id=f"watcher-{number}",
+                tls=tls,
             )
             for number in range(watcher_count)
         ]

@@ -1,6 +1,12 @@
 """Agents' reports and directives as messages."""
 
-from director.core.effects import DirectGroup, DirectProbes, GrantLease, RefuseLease
+from director.core.effects import (
+    DirectGroup,
+    DirectInjection,
+    DirectProbes,
+    GrantLease,
+    RefuseLease,
+)
 from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
 from director.core.inputs import LeaseAsked
 from director.core.observations import (
@@ -32,6 +38,7 @@ def readings_from_proto(readings: pb.Readings) -> Readings:
         InvalidRequestError: There are too many.
     """
     count = len(readings.services) + len(readings.peers) + len(readings.gates)
+    count += len(readings.muted_service_ids)
     if count > READINGS_MAX:
         raise InvalidRequestError("readings", f"has {count} parts; at most {READINGS_MAX}")
     services = {
@@ -40,6 +47,7 @@ def readings_from_proto(readings: pb.Readings) -> Readings:
             each.passing if each.HasField("passing") else None,
             each.lag_ms if each.HasField("lag_ms") else None,
             each.lag_age_ms,
+            each.load_rps if each.HasField("load_rps") else None,
         )
         for each in readings.services
     }
@@ -65,6 +73,7 @@ def readings_from_proto(readings: pb.Readings) -> Readings:
             each.is_open,
             token_from_proto(each.demoted_through) if each.HasField("demoted_through") else None,
             RegionId(each.home_region_id) if each.home_region_id else None,
+            each.has_long_answers,
         )
         for each in readings.gates
     }
@@ -73,6 +82,7 @@ def readings_from_proto(readings: pb.Readings) -> Readings:
         peers=tuple(peers[key] for key in sorted(peers)),
         round_trips=tuple(round_trips[key] for key in sorted(round_trips)),
         gates=tuple(gates[key] for key in sorted(gates)),
+        muted=tuple(ServiceId(each) for each in sorted(set(readings.muted_service_ids))),
     )
 
 
@@ -85,6 +95,8 @@ def readings_to_proto(readings: Readings) -> pb.Readings:
             added.passing = service.passing
         if service.lag_ms is not None:
             added.lag_ms = service.lag_ms
+        if service.load_rps is not None:
+            added.load_rps = service.load_rps
     for peer in readings.peers:
         seen = encoded.peers.add(
             service_id=peer.service_id,
@@ -103,9 +115,11 @@ def readings_to_proto(readings: Readings) -> pb.Readings:
             token=token_to_proto(gate.token),
             is_open=gate.is_open,
             home_region_id=gate.home or "",
+            has_long_answers=gate.has_long_answers,
         )
         if gate.demoted_through is not None:
             shown.demoted_through.CopyFrom(token_to_proto(gate.demoted_through))
+    encoded.muted_service_ids.extend(readings.muted)
     return encoded
 
 
@@ -173,6 +187,7 @@ def group_directive(effect: DirectGroup) -> pb.ReportResponse:
             home_region_id=effect.home or "",
             token=token_to_proto(effect.token),
             demote=effect.demote,
+            prepare=effect.prepare,
         )
     )
 
@@ -192,9 +207,27 @@ def probe_plan(effect: DirectProbes) -> pb.ReportResponse:
                     timeout_ms=each.timeout_ms,
                     rise_count=each.rise_count,
                     fall_count=each.fall_count,
+                    forgive_count=each.forgive_count,
                 )
                 for each in effect.targets
             ]
+        )
+    )
+
+
+def injection(effect: DirectInjection) -> pb.ReportResponse:
+    """Return what a drill has agents behave like."""
+    return pb.ReportResponse(
+        injection=pb.Injection(
+            drill_id=effect.drill_id,
+            number=effect.number,
+            renewal=effect.renewal,
+            service_id=effect.service_id,
+            region_id=effect.region_id,
+            kind=effect.kind.value,
+            share_per_mille=effect.share_per_mille,
+            delay_ms=effect.delay_ms,
+            ttl_ms=effect.ttl_ms,
         )
     )
 

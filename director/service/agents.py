@@ -9,13 +9,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from director.core.effects import DirectGroup, DirectProbes, GrantLease, RefuseLease
+from director.core.effects import (
+    DirectGroup,
+    DirectInjection,
+    DirectProbes,
+    GrantLease,
+    RefuseLease,
+)
 from director.core.ids import AgentId
 from director.core.observation_log import AGENTS_PER_REGION_MAX
 from director.routing.table import RegionId
 from director.runtime.clock import boot_ms
 from director.service.agent_wire import (
     group_directive,
+    injection,
     lease_grant,
     lease_refusal,
     probe_plan,
@@ -125,7 +132,7 @@ class AgentLinks:
 
     def direct(
         self,
-        effect: DirectGroup | DirectProbes,
+        effect: DirectGroup | DirectProbes | DirectInjection,
         *,
         only: Callable[[AgentLink], bool] = lambda _: True,
     ) -> None:
@@ -137,6 +144,12 @@ class AgentLinks:
                 for link in self._links.values():
                     if effect.service_id in link.service_ids and only(link):
                         link.put(subject, response)
+            case DirectInjection():
+                # Anybody may be probing the service there.
+                response = injection(effect)
+                for link in self._links.values():
+                    if only(link):
+                        link.put(("injection", ""), response)
             case DirectProbes():
                 response = probe_plan(effect)
                 for link in self._links.values():

@@ -18,7 +18,7 @@ from director.service.errors import CommandTooLargeError, UnknownEntryError
 from director.service.record_mapping import RecordMapping
 from trafficdirector.log.v1 import log_pb2
 
-CODEC_VERSION = 1
+CODEC_VERSION = 2
 # A manifest of 1 MiB of text is the largest command; its topology takes about as much again.
 UNPACKED_BYTES_MAX = 64 << 20
 
@@ -93,6 +93,8 @@ def decode_state(payload: bytes) -> State:
     """
     snapshot = log_pb2.Snapshot()
     _parse(snapshot, payload, "the snapshot")
+    # A snapshot of an earlier release has no audit trail yet: it begins after it.
+    snapshot.state.audit.SetInParent()
     try:
         return cast("State", _STATE.decode(snapshot.state))
     except ValueError as error:

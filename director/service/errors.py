@@ -107,6 +107,12 @@ class MessageTooLargeError(DirectorError):
         )
 
 
+class NotPermittedError(DirectorError):
+    """The caller is who they say, and may not do this."""
+
+    reason = Reason.PERMISSION_DENIED
+
+
 class ShuttingDownError(DirectorError):
     """This replica is going away. Ask another."""
 

@@ -7,6 +7,9 @@ from enum import StrEnum
 from structlog.typing import FilteringBoundLogger
 
 from director.core.events import (
+    DeliveriesRecorded,
+    DrillAborted,
+    DrillRenewed,
     Event,
     GenerationStarted,
     Rejected,
@@ -38,9 +41,9 @@ def log_event(log: FilteringBoundLogger, event: Event) -> None:
     if isinstance(event, Rejected) and event.reason in _OVERTAKEN:
         # Plans of two leaders may meet in the log; the later one changes nothing (A9).
         log.info(name, **values)
-    elif isinstance(event, Rejected | RunAborted):
+    elif isinstance(event, Rejected | RunAborted | DrillAborted):
         log.warning(name, **values)
-    elif isinstance(event, Repeated):
+    elif isinstance(event, Repeated | DeliveriesRecorded | DrillRenewed):
         log.debug(name, **values)
     else:
         log.info(name, **values)

@@ -18,6 +18,8 @@ from director.client.channel import open_channel
 from director.core.observations import AgentReport
 from director.runtime.backoff import Backoff
 from director.runtime.clock import boot_ms
+from director.runtime.identity import Identity, Kind
+from director.runtime.tls import TlsFiles
 from director.service.agent_wire import relayed_to_proto
 from director.service.relay_buffer import RelayBuffer
 from trafficdirector.peer.v1 import peer_pb2
@@ -53,6 +55,7 @@ class EvidenceRelay:
         relay_ms: Longest pause between two messages.
         recipient: The leader; None while this replica leads or none is known.
         own: What to tell of this replica.
+        tls: What to show to the leader; None connects without TLS.
     """
 
     def __init__(
@@ -63,12 +66,14 @@ class EvidenceRelay:
         relay_ms: int,
         recipient: Callable[[], Recipient | None],
         own: Callable[[], OwnReport],
+        tls: TlsFiles | None = None,
     ) -> None:
         self._replica_id = replica_id
         self._failure_domain = failure_domain
         self._relay_ms = relay_ms
         self._recipient = recipient
         self._own = own
+        self._tls = tls
         self._buffer = RelayBuffer()
         self._wake = asyncio.Event()
         self._rng = random.Random()  # noqa: S311 - spreads reconnects; nothing secret
@@ -105,7 +110,12 @@ class EvidenceRelay:
 
     async def _stream(self, recipient: Recipient, backoff: Backoff) -> None:
         self._buffer.restart()
-        async with open_channel(recipient.address) as channel:
+        # The leader itself must answer there, and not merely one of the directors.
+        name = None
+        if self._tls is not None:
+            leader = Identity(self._tls.trust_domain, Kind.DIRECTOR, recipient.leader_id)
+            name = leader.server_name
+        async with open_channel(recipient.address, self._tls, server_name=name) as channel:
             call = channel.stream_stream(
                 RELAY_METHOD,
                 request_serializer=peer_pb2.RelayRequest.SerializeToString,

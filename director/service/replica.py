@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -29,6 +28,7 @@ from director.core.effects import (
     Answer,
     Barrier,
     DirectGroup,
+    DirectInjection,
     DirectProbes,
     Effect,
     GrantLease,
@@ -43,14 +43,15 @@ from director.core.ids import ReplicaId
 from director.core.inputs import Input
 from director.core.observations import AgentReport, ReplicaReport
 from director.core.state import State
-from director.core.status import RegionView, ServiceView
 from director.core.timing import Timing
-from director.routing.table import RegionId, RouteTable, ServiceId
+from director.routing.table import RouteTable, ServiceId
 from director.runtime.clock import boot_ms, wall_ms
+from director.runtime.tls import TlsFiles
 from director.service import errors
 from director.service.agent_wire import welcome
 from director.service.agents import AgentLink, AgentLinks
 from director.service.codec import decode_command, decode_state, encode_command, encode_state
+from director.service.core_port import Core
 from director.service.engine_errors import as_director_error
 from director.service.errors import CommandTooLargeError
 from director.service.event_log import log_event
@@ -73,37 +74,6 @@ REPLAY_SLICE = 32
 log: FilteringBoundLogger = structlog.get_logger()
 
 
-class Core(Protocol):
-    """The pure director, as ``director.core.director.Director`` is one."""
-
-    @property
-    def state(self) -> State:
-        """What is replicated, as of the last entry applied."""
-        ...
-
-    def receive(self, given: Input, *, now_ms: int, wall_ms: int = 0) -> tuple[Effect, ...]:
-        """Take one input and return what is to be done, in order."""
-        ...
-
-    def wake_at_ms(self) -> int | None:
-        """When ``Ticked`` is wanted; None for never."""
-        ...
-
-    def directives_for(
-        self, region_id: RegionId, service_ids: tuple[ServiceId, ...]
-    ) -> tuple[Effect, ...]:
-        """Return what an agent that has just connected must be told."""
-        ...
-
-    def service_views(self, *, now_ms: int) -> tuple[ServiceView, ...]:
-        """Return every service as this replica sees it."""
-        ...
-
-    def region_views(self, *, now_ms: int) -> tuple[RegionView, ...]:
-        """Return every region as this replica sees it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class ReplicaSettings:
     """What a replica needs to know of itself and its peers.
@@ -113,6 +83,8 @@ class ReplicaSettings:
         failure_domains: Of all replicas, this one included; empty when not known.
         snapshot_entries: A snapshot is taken after this many entries ...
         snapshot_bytes: ... or this many bytes of them.
+        election_ms: A follower campaigns after a silence of once to twice this; to tell people.
+        tls: What to show to the leader; None connects without TLS.
     """
 
     replica_id: str
@@ -122,6 +94,8 @@ class ReplicaSettings:
     failure_domains: tuple[str, ...] = ()
     snapshot_entries: int = 4_096
     snapshot_bytes: int = 8 << 20
+    election_ms: int = 1_000
+    tls: TlsFiles | None = None
 
     def api_address_of(self, replica_id: str) -> str:
         """Return where a replica's API listens; "" if that is not known."""
@@ -189,6 +163,7 @@ class Replica:
             relay_ms=settings.timing.relay_ms,
             recipient=self._recipient,
             own=lambda: OwnReport(self._progress.pushed_index, self.hub.watcher_count),
+            tls=settings.tls,
         )
 
     # ------------------------------------------------------------------------- start and stop
@@ -342,7 +317,7 @@ class Replica:
                 self._spawn(self._pass_barrier(effect), "barrier")
             case GrantLease() | RefuseLease():
                 self.links.answer_lease(effect)
-            case DirectGroup() | DirectProbes():
+            case DirectGroup() | DirectProbes() | DirectInjection():
                 self.links.direct(effect)
             case Relay():
                 self.relay.offer(effect.reports)

@@ -5,9 +5,13 @@ change has a request id, so a caller that did not learn the outcome asks again w
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import structlog
+from structlog.typing import FilteringBoundLogger
 
 from director.consensus.port import Standing
 from director.core.effects import Answer
@@ -32,6 +36,11 @@ WAITING_MAX = 256
 REQUEST_ID_CHARS_MAX = 128
 ACTOR_CHARS_MAX = 128
 REASON_CHARS_MAX = 1_024
+# Others read what one wrote, in a terminal or a log, for years: controls, line ends, and what turns
+# the direction of writing.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+log: FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,17 @@ class Writes:
             if not waiting:
                 self._waiting.pop(request_id, None)
         if isinstance(outcome, DirectorError):
+            if isinstance(outcome, RefusedError) and not change.validate_only:
+                # What never reached the log of decisions is in no audit trail but this.
+                log.warning(
+                    "change_refused",
+                    change=type(ask).__name__,
+                    actor=change.actor,
+                    why=change.reason,
+                    request_id=request_id,
+                    reason=outcome.reason.value,
+                    message=str(outcome),
+                )
             raise outcome
         return outcome
 
@@ -220,4 +240,8 @@ def _check(change: Change) -> None:
         if len(text) > chars_max:
             raise InvalidRequestError(
                 field, f"has {len(text)} characters; at most {chars_max}", charsMax=chars_max
+            )
+        if _UNSEEN.search(text):
+            raise InvalidRequestError(
+                field, "has a character that ends a line, moves the cursor or hides others"
             )

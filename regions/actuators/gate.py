@@ -63,6 +63,13 @@ class Gates:
             )
         return _closed(service_id, state.reason or "LEASE_ENDED", state.home)
 
+    def lease_left_ms(self, service_id: ServiceId) -> int:
+        """Return how long the gate stays open without another lease; 0 while it is closed."""
+        state = self._set.get(service_id)
+        if state is None or not state.is_open:
+            return 0
+        return max(0, state.deadline_at_ms - self._clock())
+
     def answer_ms(self, service_id: ServiceId) -> int | None:
         """Return how long one answer may be used, or None while the gate was never set."""
         state = self._set.get(service_id)

@@ -12,6 +12,8 @@ from director.client.errors import ERROR_DOMAIN, ClientError
 _CODES: dict[str, tuple[grpc.StatusCode, int]] = {
     "INVALID_REQUEST": (grpc.StatusCode.INVALID_ARGUMENT, 400),
     "POSITION_UNUSABLE": (grpc.StatusCode.INVALID_ARGUMENT, 400),
+    "UNAUTHENTICATED": (grpc.StatusCode.UNAUTHENTICATED, 401),
+    "PERMISSION_DENIED": (grpc.StatusCode.PERMISSION_DENIED, 403),
     "QUOTA_EXCEEDED": (grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     "SERVICE_NOT_FOUND": (grpc.StatusCode.NOT_FOUND, 404),
     "RESIDENCY": (grpc.StatusCode.FAILED_PRECONDITION, 409),

@@ -5,7 +5,10 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from director.runtime.call_guard import CallGuard
 from director.runtime.loopback import ensure_loopback
+from director.runtime.tls import TlsFiles
+from regions.api.access import guard_policy
 from regions.api.gate import GateServicer
 from regions.api.routing import RoutingServicer
 from trafficdirector.agent.v1 import agent_pb2, agent_pb2_grpc
@@ -38,13 +41,28 @@ class PortInUseError(OSError):
 
 
 class AgentServer:
-    """Serves on loopback until stopped.
+    """Serves until stopped; without TLS on loopback only.
 
     Its health is SERVING as long as it runs: it never depends on a director.
+
+    Args:
+        gate: Answers for the gates.
+        routing: Answers resolves.
+        region_id: Of this agent.
+        tls: What to show and whom to trust; None serves without TLS.
     """
 
-    def __init__(self, gate: GateServicer, routing: RoutingServicer) -> None:
-        self._server = grpc.aio.server(options=_OPTIONS)
+    def __init__(
+        self,
+        gate: GateServicer,
+        routing: RoutingServicer,
+        *,
+        region_id: str = "",
+        tls: TlsFiles | None = None,
+    ) -> None:
+        self._tls = tls
+        guard = CallGuard(guard_policy(tls, region_id))
+        self._server = grpc.aio.server(options=_OPTIONS, interceptors=[guard])
         self._health = health.aio.HealthServicer()
         agent_pb2_grpc.add_GateServiceServicer_to_server(gate, self._server)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(routing, self._server)
@@ -61,19 +79,24 @@ class AgentServer:
         """Listen and return the port.
 
         Raises:
-            NotLoopbackError: The address could be reached from elsewhere.
+            NotLoopbackError: The address could be reached from elsewhere, and there is no TLS.
             ValueError: It is not ``host:port``.
             PortInUseError: It cannot be bound.
         """
-        bound = ensure_loopback(address)
+        bound = ensure_loopback(address) if self._tls is None else address
         try:
-            port = self._server.add_insecure_port(bound)
+            port = self._add_port(bound)
         except RuntimeError as error:
             raise PortInUseError(f"cannot listen on {bound}: {error}") from None
         await self._server.start()
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
+
+    def _add_port(self, address: str) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, self._tls.server_credentials())
 
     async def stop(self) -> None:
         """Say that it is going, then stop."""

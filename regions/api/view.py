@@ -27,6 +27,14 @@ class Gatekeeper(Protocol):
         """Answer now; None if the service is not guarded here."""
         ...
 
+    def service_ids(self) -> tuple[ServiceId, ...]:
+        """Return the guarded services, sorted."""
+        ...
+
+    def lease_left_ms(self, service_id: ServiceId) -> int:
+        """Return how long the gate stays open without another lease; 0 while it is closed."""
+        ...
+
     def answer_ms(self, service_id: ServiceId) -> int | None:
         """Return how long one answer may be used, or None while the gate was never set."""
         ...

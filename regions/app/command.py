@@ -10,6 +10,7 @@ import uvloop
 
 from director.runtime import logs
 from director.runtime.errors import ReasonedError
+from director.runtime.hardening import harden
 from director.runtime.logs import get_logger
 from director.runtime.signals import assert_debug, stop_event
 from regions.app.process import AgentProcess
@@ -56,6 +57,7 @@ def main(  # noqa: PLR0913 - one parameter per flag
 ) -> None:
     """Guard the services of one region: probe, report, hold the gate, answer resolves."""
     assert_debug()
+    harden()
     given: dict[str, object | None] = {
         "region": region,
         "id": agent_id,

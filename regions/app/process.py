@@ -14,7 +14,9 @@ from director.geodb.reader import GeoDatabaseError
 from director.routing.table import RegionId, ServiceId
 from director.runtime.clock import boot_ms
 from director.runtime.directory_lock import DirectoryLock
+from director.runtime.identity import Kind
 from director.runtime.logs import get_logger
+from director.runtime.tls import HalfLifeAlarm, TlsFiles, open_tls
 from regions.actuators.gate import Gates
 from regions.actuators.proof_file import ProofFile
 from regions.actuators.role_file import RoleFile, kernel_boot_id
@@ -24,10 +26,11 @@ from regions.api.http import HttpServer
 from regions.api.routing import RoutingServicer
 from regions.api.server import AgentServer
 from regions.api.view import LatePlaces
+from regions.api.vitals import Counts, Vitals
 from regions.app.disk import Disk
 from regions.app.role_files import RoleFiles
 from regions.app.shell import Shell
-from regions.config import AgentConfig, ExecLag, ServiceConfig
+from regions.config import AgentConfig, ExecLag, HttpLag
 from regions.core.agent import Agent
 from regions.core.inputs import Stopping, Ticked
 from regions.core.settings import AgentIdentity
@@ -36,6 +39,9 @@ from regions.transport.codec import hello
 from regions.transport.director_stream import DirectorStreams
 
 VERSION = "0.1.0"
+
+# A changed certificate is taken with the next connection; this finds one that was not changed.
+CERTIFICATE_LOOK_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class AgentProcess:
         self._config = config
         self._lock: DirectoryLock | None = None
         self._geo: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> Ports:
         """Take the data directory, serve, and begin to look for the directors.
@@ -61,6 +68,7 @@ class AgentProcess:
             DirectoryInUseError: Another process has the data directory.
             ForeignDirectoryError: It belongs to another agent.
             CorruptFileError: The kept tokens are damaged.
+            TlsError: The certificate files cannot be used, or are another agent's.
             OSError: A file or a port cannot be had.
         """
         config = self._config
@@ -73,13 +81,17 @@ class AgentProcess:
             raise
 
     async def _start(self, config: AgentConfig) -> Ports:
+        tls = open_tls(config.tls_paths(), Kind.AGENT, config.id, config.region)
         tokens = TokenFile(config.data_dir / "tokens", region_id=config.region, agent_id=config.id)
         identity = AgentIdentity(RegionId(config.region), config.agent_id(), secrets.token_hex(8))
         settings = config.settings()
         agent = Agent(settings, identity, tokens.read())
         service_ids = tuple(each.service_id for each in settings.services)
         gates = Gates(service_ids, boot_ms)
-        self._shell = Shell(agent, gates, _lags(config))
+        counts = Counts()
+        vitals = Vitals(identity.region_id, VERSION, counts, tls=tls)
+        self._shell = Shell(agent, gates, _lags(config), counts)
+        self._shell.loads = _loads(config)
         self._disk = Disk(tokens, ProofFile(config.data_dir / "proof"), self._shell.receive)
         rng = random.Random()  # noqa: S311 - spreads load; nothing secret depends on it
         self._streams = DirectorStreams(
@@ -87,6 +99,7 @@ class AgentProcess:
             lambda: hello(identity, service_ids, VERSION),
             self._shell.receive,
             rng,
+            tls,
         )
         self._shell.attach(self._streams, self._disk)
         self._role_files = RoleFiles(gates, _role_files(config))
@@ -97,9 +110,15 @@ class AgentProcess:
             answerer.adopt,
             kept_path=config.data_dir / "routes",
             watcher_id=f"agent/{config.region}/{config.id}",
+            tls=tls,
         )
-        self._server = AgentServer(GateServicer(gates), RoutingServicer(answerer, self._watcher))
-        self._http = HttpServer(gates, answerer, self._watcher)
+        self._server = AgentServer(
+            GateServicer(gates),
+            RoutingServicer(answerer, self._watcher),
+            region_id=config.region,
+            tls=None if config.listen.plain else tls,
+        )
+        self._http = HttpServer(gates, answerer, self._watcher, vitals)
         # The kept routes are loaded before the first answer is given.
         await self._watcher.start()
         ports = Ports(
@@ -110,6 +129,7 @@ class AgentProcess:
         self._role_files.start()
         self._streams.start()
         self._geo = asyncio.create_task(_locate(config, places), name="geo-database")
+        self._renewal = asyncio.create_task(_watch_certificate(tls), name="certificate")
         get_logger().info(
             "agent_started",
             region_id=config.region,
@@ -127,15 +147,25 @@ class AgentProcess:
         await self._streams.stop()
         await self._shell.stop()
         await self._disk.stop()
-        if self._geo is not None:
-            self._geo.cancel()
-            await asyncio.gather(self._geo, return_exceptions=True)
+        for task in filter(None, (self._geo, self._renewal)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await self._http.stop()
         await self._server.stop()
         await self._watcher.stop()
         if self._lock is not None:
             self._lock.close()
         get_logger().info("agent_stopped")
+
+
+async def _watch_certificate(tls: TlsFiles | None) -> None:
+    """Warn of a certificate that should have been renewed."""
+    if tls is None:
+        return
+    alarm = HalfLifeAlarm(tls)
+    while True:
+        alarm.look()
+        await asyncio.sleep(CERTIFICATE_LOOK_MS / 1_000)
 
 
 async def _locate(config: AgentConfig, places: LatePlaces) -> None:
@@ -153,15 +183,25 @@ async def _locate(config: AgentConfig, places: LatePlaces) -> None:
 
 
 def _lags(config: AgentConfig) -> Mapping[ServiceId, LagSpec]:
-    return {ServiceId(service.name): _lag(service) for service in config.services if service.lag}
+    return {
+        ServiceId(service.name): _source(service.lag)
+        for service in config.services
+        if service.lag is not None
+    }
 
 
-def _lag(service: ServiceConfig) -> LagSpec:
-    lag = service.lag
-    assert lag is not None, "only services with a lag probe are asked"
-    if isinstance(lag, ExecLag):
-        return LagSpec(command=lag.command, timeout_ms=lag.timeout)
-    return LagSpec(address=lag.address, path=lag.path, timeout_ms=lag.timeout)
+def _loads(config: AgentConfig) -> Mapping[ServiceId, LagSpec]:
+    return {
+        ServiceId(service.name): _source(service.load)
+        for service in config.services
+        if service.load is not None
+    }
+
+
+def _source(source: ExecLag | HttpLag) -> LagSpec:
+    if isinstance(source, ExecLag):
+        return LagSpec(command=source.command, timeout_ms=source.timeout)
+    return LagSpec(address=source.address, path=source.path, timeout_ms=source.timeout)
 
 
 def _role_files(config: AgentConfig) -> Mapping[ServiceId, RoleFile]:

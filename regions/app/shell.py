@@ -8,12 +8,14 @@ from director.routing.table import ServiceId
 from director.runtime.clock import boot_ms
 from director.runtime.logs import get_logger
 from regions.actuators.gate import Gates
+from regions.api.vitals import Counts
 from regions.app.disk import Disk
 from regions.core.agent import Agent
 from regions.core.effects import (
     Effect,
     KeepTokens,
     MeasureLag,
+    MeasureLoad,
     Note,
     ProveWrite,
     SendLease,
@@ -21,9 +23,17 @@ from regions.core.effects import (
     SetGate,
     StartProbe,
 )
-from regions.core.inputs import Input, LagMeasured, ProbeFinished, Ticked
+from regions.core.inputs import (
+    Disconnected,
+    Input,
+    LagMeasured,
+    LoadMeasured,
+    ProbeFinished,
+    Ticked,
+)
 from regions.core.readings import ProbeTarget
 from regions.probes.lag import LagSpec, measure_lag
+from regions.probes.load import measure_load
 from regions.probes.run import run_probe
 from regions.transport.director_stream import DirectorStreams
 
@@ -34,12 +44,20 @@ _WARNINGS = frozenset({"gate_closed", "accusations_withheld", "lease_refused"})
 
 
 class Shell:
-    """Runs one ``Agent`` in an event loop."""
+    """Runs one ``Agent`` in an event loop.
 
-    def __init__(self, agent: Agent, gates: Gates, lags: Mapping[ServiceId, LagSpec]) -> None:
+    Attributes:
+        loads: How to ask the services that say how much they take. Set before the first input.
+    """
+
+    def __init__(
+        self, agent: Agent, gates: Gates, lags: Mapping[ServiceId, LagSpec], counts: Counts
+    ) -> None:
         self._agent = agent
         self._gates = gates
         self._lags = lags
+        self._counts = counts
+        self.loads: Mapping[ServiceId, LagSpec] = {}
         self._streams: DirectorStreams | None = None
         self._disk: Disk | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -58,6 +76,8 @@ class Shell:
         Nothing here waits: between reading the clock and setting the gates no answer of a gate
         can be given.
         """
+        if isinstance(given, Disconnected):
+            self._counts.disconnected(given.director_id)
         effects = self._agent.receive(given, now_ms=boot_ms())
         for effect in effects:
             self._carry_out(effect)
@@ -77,7 +97,10 @@ class Shell:
         match effect:
             case SetGate():
                 self._gates.put(effect)
-            case SendReport() | SendLease():
+            case SendReport():
+                if self._streams.send(effect):
+                    self._counts.reported(effect.director_id, now_ms=boot_ms())
+            case SendLease():
                 self._streams.send(effect)
             case KeepTokens():
                 self._disk.keep(effect)
@@ -85,8 +108,8 @@ class Shell:
                 self._disk.prove()
             case StartProbe(target):
                 self._spawn(self._probe(target))
-            case MeasureLag(service_id):
-                self._spawn(self._measure(service_id))
+            case MeasureLag() | MeasureLoad():
+                self._spawn(self._measure(effect))
             case Note():
                 self._say(effect)
             case _:
@@ -99,6 +122,9 @@ class Shell:
     async def _probe(self, target: ProbeTarget) -> None:
         started_at_ms = boot_ms()
         outcome = await run_probe(target)
+        self._counts.probed(
+            target.service_id, target.region_id, passed=outcome.passed, rtt_us=outcome.rtt_us
+        )
         if not outcome.passed:
             # Once for each way to fail: a probe runs twice a second.
             is_news = self._failures.get(target.key) != outcome.detail
@@ -113,10 +139,14 @@ class Shell:
             )
         self.receive(ProbeFinished(target.key, outcome.passed, started_at_ms, outcome.rtt_us))
 
-    async def _measure(self, service_id: ServiceId) -> None:
-        started_at_ms = boot_ms()
-        lag_ms = await measure_lag(self._lags[service_id])
-        self.receive(LagMeasured(service_id, lag_ms, started_at_ms))
+    async def _measure(self, effect: MeasureLag | MeasureLoad) -> None:
+        started_at_ms, service_id = boot_ms(), effect.service_id
+        if isinstance(effect, MeasureLag):
+            lag_ms = await measure_lag(self._lags[service_id])
+            self.receive(LagMeasured(service_id, lag_ms, started_at_ms))
+        else:
+            load_rps = await measure_load(self.loads[service_id])
+            self.receive(LoadMeasured(service_id, load_rps, started_at_ms))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

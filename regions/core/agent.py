@@ -4,31 +4,34 @@ A shell feeds it what happens, carries out what it asks for in order, and calls 
 than ``wake_at_ms``. It is deterministic: equal inputs at equal times give equal effects.
 """
 
-from dataclasses import replace
 from typing import assert_never
 
 from director.routing.table import RegionId, ServiceId
 from regions.core.anti_flap import NO_TRACK
-from regions.core.autonomy import Autonomy
+from regions.core.autonomy import Autonomy, touches_gates
 from regions.core.effects import (
     Effect,
     KeptGroup,
     KeptTokens,
     MeasureLag,
+    MeasureLoad,
     Note,
     ProveWrite,
     StartProbe,
 )
 from regions.core.fence import Fence
 from regions.core.ids import ReplicaId
+from regions.core.injection import Injections
 from regions.core.inputs import (
     Connected,
     Disconnected,
     GroupDirected,
+    InjectionDirected,
     Input,
     LagMeasured,
     LeaseGranted,
     LeaseRefused,
+    LoadMeasured,
     ProbeFinished,
     ProbesDirected,
     Pulsed,
@@ -40,12 +43,12 @@ from regions.core.inputs import (
 )
 from regions.core.lag import LagPlan
 from regions.core.links import Links
+from regions.core.load import LoadPlan
 from regions.core.local_health import LocalHealth
 from regions.core.probe_plan import ProbePlan
 from regions.core.proof import Proof
 from regions.core.readings import (
     PeerReading,
-    ProbeKind,
     ProbeTarget,
     Readings,
     ServiceReading,
@@ -74,15 +77,18 @@ class Agent:
         self._links = Links()
         self._fence = Fence(identity.region_id, kept)
         self._proof = Proof()
-        self._autonomy = Autonomy(self._fence, self._links, self._proof, settings.lease_renew_ms)
+        self._injections = Injections(identity.region_id)
+        self._autonomy = Autonomy(
+            self._fence, self._links, self._proof, settings.lease_renew_ms, self._injections
+        )
         self._own = ProbePlan()
         self._peers = ProbePlan()
         self._lags = LagPlan(settings.services)
+        self._loads = LoadPlan(settings.services)
         self._round_trips = RoundTrips()
         self._health = LocalHealth()
         self._reporter = Reporter(self._links, settings.heartbeat_ms)
         self._gates_told = self._autonomy.readings()
-        self._doubt = ""
         self._wake_at_ms: int | None = 0
         self._now_ms: int | None = None
         self._gates_at_ms: int | None = 0
@@ -102,7 +108,7 @@ class Agent:
             self._links.pulsed(given.director_id, given.sent_at, now_ms=now_ms)
             return ()
         effects += self._taken(given, now_ms)
-        effects += self._due(now_ms, gates=self._touches_gates(given))
+        effects += self._due(now_ms, gates=touches_gates(given, self.identity.region_id))
         self._wake_at_ms = self._next_wake_at_ms(now_ms)
         return tuple(effects)
 
@@ -112,12 +118,13 @@ class Agent:
 
     def readings(self, *, now_ms: int) -> Readings:
         """Return what a report made now says."""
-        return Readings(
+        readings = Readings(
             services=tuple(self._own_reading(each, now_ms) for each in self._settings.services),
             peers=tuple(self._peer_reading(pair, now_ms) for pair in self._peers.pairs()),
             round_trips=self._round_trips.readings(),
             gates=self._autonomy.readings(),
         )
+        return self._injections.heard(readings)
 
     def _started(self, now_ms: int) -> list[Effect]:
         self._started_at_ms = now_ms
@@ -125,6 +132,7 @@ class Agent:
             [each.probe for each in self._settings.services], now_ms=now_ms, spread=False
         )
         self._lags.start(now_ms=now_ms)
+        self._loads.start(now_ms=now_ms)
         effects: list[Effect] = []
         for group_id in self._fence.group_ids():
             group = self._fence.latest(group_id)
@@ -141,17 +149,19 @@ class Agent:
             group, answer_ms=service.gate_answer_ms, started_at_ms=self._started_at_ms
         )
 
-    def _taken(self, given: Input, now_ms: int) -> tuple[Effect, ...]:
+    def _taken(self, given: Input, now_ms: int) -> tuple[Effect, ...]:  # noqa: PLR0911 - one each
         match given:
             case Connected() | Disconnected() | Welcomed() | Pulsed() | ProbesDirected():
                 return self._heard(given, now_ms)
             case GroupDirected():
                 return self._directed(given, now_ms)
+            case InjectionDirected():
+                return self._bent(self._injections.directed(given, now_ms=now_ms))
             case LeaseGranted():
                 return self._autonomy.granted(given, now_ms=now_ms)
             case LeaseRefused():
                 return self._autonomy.refused(given, now_ms=now_ms)
-            case ProbeFinished() | LagMeasured() | WriteProved():
+            case ProbeFinished() | LagMeasured() | LoadMeasured() | WriteProved():
                 return self._seen(given, now_ms)
             case TokensKept() | Stopping() | Ticked():
                 return self._noticed(given, now_ms)
@@ -211,7 +221,7 @@ class Agent:
             return
         others = [each for each in targets if each.region_id != self.identity.region_id]
         self._peers.replace(others, now_ms=now_ms, spread=True)
-        self._look_around()
+        self._health.looked(self._peers.failing_by_region().items())
         self._reporter.changed(urgently=False)
 
     def _directed(self, given: GroupDirected, now_ms: int) -> tuple[Effect, ...]:
@@ -222,9 +232,10 @@ class Agent:
             # A planned move waits for a sample of this copy from after its home stopped.
             self._lags.hurry(given.service_id, now_ms=now_ms)
         former_home = self._fence.latest_home(given.group_id)
+        is_near = given.prepare or given.demote
         keep = self._fence.directed(given)
         if keep is None:
-            return ()
+            return self._autonomy.prepare(given.group_id, is_near=is_near, now_ms=now_ms)
         group = self._fence.latest(given.group_id)
         if group.home != former_home:
             not_before_ms = now_ms + service.gate_answer_ms
@@ -235,6 +246,7 @@ class Agent:
             effects += self._autonomy.moved(given.group_id, now_ms=now_ms)
         else:
             effects += self._guard(group, service)
+        effects += self._autonomy.prepare(given.group_id, is_near=is_near, now_ms=now_ms)
         values: tuple[tuple[str, str | int], ...] = (
             ("group_id", group.group_id),
             ("token", str(group.token)),
@@ -246,21 +258,31 @@ class Agent:
         return tuple(effects)
 
     def _seen(
-        self, given: ProbeFinished | LagMeasured | WriteProved, now_ms: int
+        self, given: ProbeFinished | LagMeasured | LoadMeasured | WriteProved, now_ms: int
     ) -> tuple[Effect, ...]:
         match given:
-            case ProbeFinished() if given.key.region_id == self.identity.region_id:
-                return self._probed_own(given, now_ms)
             case ProbeFinished():
-                self._probed_peer(given, now_ms)
+                watched = self._own.target(given.key) or self._peers.target(given.key)
+                target = None if watched is None else self._round_trips.with_way(watched)
+                seen = self._injections.probed(given, target, now_ms)
+                return () if seen is None else self._probed(seen, now_ms)
             case LagMeasured():
                 self._lags.measured(given, now_ms=now_ms)
                 is_urgent = self._lags.is_hurried(given.service_id, now_ms=now_ms)
                 self._reporter.changed(urgently=is_urgent)
+            case LoadMeasured():
+                if self._loads.measured(given, now_ms=now_ms):
+                    self._reporter.changed(urgently=False)
             case WriteProved():
                 self._proof.wrote(succeeded=given.succeeded, started_at_ms=given.started_at_ms)
             case _:
                 assert_never(given)
+        return ()
+
+    def _probed(self, given: ProbeFinished, now_ms: int) -> tuple[Effect, ...]:
+        if given.key.region_id == self.identity.region_id:
+            return self._probed_own(given, now_ms)
+        self._probed_peer(given, now_ms)
         return ()
 
     def _probed_own(self, given: ProbeFinished, now_ms: int) -> tuple[Effect, ...]:
@@ -285,43 +307,35 @@ class Agent:
         if before is None:
             return
         track = self._peers.track(given.key)
-        if (track.failures > 0) != (before.failures > 0) or before == NO_TRACK:
-            self._look_around()
+        if track.is_failing != before.is_failing or before == NO_TRACK:
+            self._health.looked(self._peers.failing_by_region().items())
         if given.rtt_us is not None and self._settings.measure_round_trips:
             self._round_trips.measured(given.key.region_id, given.rtt_us)
         # Each further failure is a fresh round that a director may wait for to confirm.
         is_news = track.passing != before.passing or track.passing is False
         self._reporter.changed(urgently=is_news)
 
-    def _look_around(self) -> None:
-        is_failing_by_region: dict[RegionId, bool] = {}
-        for pair in self._peers.pairs():
-            so_far = is_failing_by_region.get(pair[1], True)
-            is_failing_by_region[pair[1]] = so_far and self._peers.is_failing(pair)
-        self._health.looked(is_failing_by_region.items())
-
-    def _touches_gates(self, given: Input) -> bool:
-        """Tell whether gates may have something to do besides what time alone decides."""
-        match given:
-            case Ticked() | LagMeasured() | Disconnected() | Pulsed() | ProbesDirected():
-                return False
-            case ProbeFinished(key):
-                return key.region_id == self.identity.region_id
-            case _:
-                return True
-
     def _is_due(self, now_ms: int) -> bool:
         return self._wake_at_ms is not None and now_ms >= self._wake_at_ms
 
+    def _bent(self, notes: tuple[Note, ...]) -> tuple[Note, ...]:
+        if notes:
+            self._reporter.changed(urgently=True)
+        return notes
+
     def _due(self, now_ms: int, *, gates: bool) -> list[Effect]:
-        effects: list[Effect] = []
+        effects: list[Effect] = list(self._bent(self._injections.expire(now_ms=now_ms)))
+        for ended in self._injections.take_ended(now_ms=now_ms):
+            effects += self._probed(ended, now_ms)
+        gates = gates or bool(effects)  # who is silent no more may ask for leases again
         for target in self._own.take_due(now_ms=now_ms):
             effects.append(StartProbe(target))
             effects += self._proved_writes(target.service_id)
         for target in self._peers.take_due(now_ms=now_ms):
-            effects.append(StartProbe(self._with_way(target)))
+            effects.append(StartProbe(self._round_trips.with_way(target)))
         for service_id in self._lags.take_due(now_ms=now_ms):
             effects.append(MeasureLag(service_id))
+        effects += map(MeasureLoad, self._loads.take_due(now_ms=now_ms))
         if gates or (self._gates_at_ms is not None and now_ms >= self._gates_at_ms):
             effects += self._autonomy.run(now_ms=now_ms)
             self._gates_at_ms = self._autonomy.wake_at_ms(now_ms=now_ms)
@@ -329,31 +343,13 @@ class Agent:
             if gates_now != self._gates_told:
                 self._gates_told = gates_now
                 self._reporter.changed(urgently=True)
-        effects += self._doubted(now_ms)
+        doubted = self._health.news(now_ms=now_ms)
+        if doubted:
+            self._reporter.changed(urgently=True)
+        effects += doubted
         if self._reporter.is_due(now_ms=now_ms):
             effects += self._reporter.send(lambda: self.readings(now_ms=now_ms), now_ms=now_ms)
         return effects
-
-    def _with_way(self, target: ProbeTarget) -> ProbeTarget:
-        """Give the service its whole time: the way there and back comes on top of it.
-
-        With one deadline for near and far, far observers would accuse a service that is well.
-        """
-        way_ms = self._round_trips.way_ms(target.region_id)
-        if not way_ms:
-            return target
-        round_trips = 1 if target.probe.kind is ProbeKind.TCP else 2  # to connect, and to ask
-        return replace(target, timeout_ms=target.timeout_ms + round_trips * way_ms)
-
-    def _doubted(self, now_ms: int) -> tuple[Effect, ...]:
-        doubt = self._health.doubt(now_ms=now_ms)
-        if doubt == self._doubt:
-            return ()
-        self._doubt = doubt
-        self._reporter.changed(urgently=True)
-        if not doubt:
-            return (Note("accusations_resumed"),)
-        return (Note("accusations_withheld", (("reason", doubt),)),)
 
     def _proved_writes(self, service_id: ServiceId) -> tuple[Effect, ...]:
         if self._autonomy.wants_proof(service_id) and self._proof.maybe_begin_write():
@@ -377,7 +373,8 @@ class Agent:
         if is_old or (passing is False and self._health.is_starved(now_ms=now_ms)):
             passing = None
         lag_ms, lag_age_ms = self._lags.reading(service.service_id, now_ms=now_ms)
-        return ServiceReading(service.service_id, passing, lag_ms, lag_age_ms)
+        load_rps = self._loads.load_rps(service.service_id, now_ms=now_ms)
+        return ServiceReading(service.service_id, passing, lag_ms, lag_age_ms, load_rps)
 
     def _peer_reading(self, pair: tuple[ServiceId, RegionId], now_ms: int) -> PeerReading:
         reading = self._peers.reading(pair, now_ms=now_ms)
@@ -392,8 +389,10 @@ class Agent:
             self._own.wake_at_ms(),
             self._peers.wake_at_ms(),
             self._lags.wake_at_ms(),
+            self._loads.wake_at_ms(),
             self._reporter.wake_at_ms(),
             self._health.wake_at_ms(now_ms=now_ms),
+            self._injections.wake_at_ms(),
         ):
             if at_ms is not None and (first_at_ms is None or at_ms < first_at_ms):
                 first_at_ms = at_ms

@@ -8,14 +8,27 @@ sent (A5).
 
 from dataclasses import dataclass, field
 
-from director.routing.table import ServiceId
+from director.routing.table import RegionId, ServiceId
 from regions.core.effects import Effect, KeptGroup, Note, SendLease, SetGate
 from regions.core.fence import Fence
 from regions.core.ids import FencingToken, GroupId, ReplicaId
-from regions.core.inputs import LeaseGranted, LeaseRefused
+from regions.core.injection import Injections
+from regions.core.inputs import (
+    Disconnected,
+    Input,
+    LagMeasured,
+    LeaseGranted,
+    LeaseRefused,
+    LoadMeasured,
+    ProbeFinished,
+    ProbesDirected,
+    Pulsed,
+    Ticked,
+)
 from regions.core.links import Links
 from regions.core.proof import Proof
 from regions.core.readings import GateReading
+from regions.core.settings import GATE_ANSWER_MS
 
 # The holder stops at nine tenths of what it was given: clocks may differ in rate by a tenth.
 USED_PER_MILLE = 900
@@ -43,6 +56,9 @@ class _Gate:
         asked_at_ms: When each request that may still be answered was sent, by its number.
         tried: Directors asked in vain in this round.
         demoted_through: The promise that may be reported: durable, and quiet.
+        usual_ms: What ``answer_ms`` is while no demotion is near.
+        long_until_ms: Until then an answer may be in use that was given before they became short.
+        is_brief: No answer may be used for longer than ``GATE_ANSWER_MS``.
     """
 
     group_id: GroupId
@@ -58,16 +74,27 @@ class _Gate:
     tried: list[ReplicaId] = field(default_factory=list)
     demoted_through: FencingToken | None = None
     refusal: str = ""
+    usual_ms: int = 0
+    long_until_ms: int = 0
+    is_brief: bool = True
 
 
 class Autonomy:
     """All gates of this agent."""
 
-    def __init__(self, fence: Fence, links: Links, proof: Proof, lease_renew_ms: int) -> None:
+    def __init__(
+        self,
+        fence: Fence,
+        links: Links,
+        proof: Proof,
+        lease_renew_ms: int,
+        injections: Injections,
+    ) -> None:
         self.lease_renew_ms = lease_renew_ms
         self._fence = fence
         self._links = links
         self._proof = proof
+        self._injections = injections
         self._gates: dict[GroupId, _Gate] = {}
         self._request_number = 0
         self._is_stopped = False
@@ -79,6 +106,7 @@ class Autonomy:
         """
         quiet_at_ms = started_at_ms + answer_ms
         gate = _Gate(group.group_id, group.service_id, answer_ms, quiet_at_ms, group.token)
+        gate.usual_ms, gate.is_brief = answer_ms, answer_ms <= GATE_ANSWER_MS
         self._gates[group.group_id] = gate
         return (self._set(gate),)
 
@@ -101,6 +129,22 @@ class Autonomy:
             return (*closed, self._set(gate))
         if gate.is_open and not self._fence.is_ours(group_id):
             return (*self._close(gate, now_ms=now_ms), self._set(gate))
+        return (self._set(gate),)
+
+    def prepare(self, group_id: GroupId, *, is_near: bool, now_ms: int) -> tuple[Effect, ...]:
+        """Answer briefly while a demotion is near: it can be promised only once answers ran out.
+
+        Those given before stay good, so the gate is not quiet before the last of them has ended.
+        """
+        gate = self._gates.get(group_id)
+        if gate is None:
+            return ()
+        wanted_ms = min(gate.usual_ms, GATE_ANSWER_MS) if is_near else gate.usual_ms
+        if wanted_ms == gate.answer_ms:
+            return ()
+        if wanted_ms < gate.answer_ms:
+            gate.long_until_ms = now_ms + gate.answer_ms
+        gate.answer_ms = wanted_ms
         return (self._set(gate),)
 
     def granted(self, given: LeaseGranted, *, now_ms: int) -> tuple[Effect, ...]:
@@ -157,6 +201,8 @@ class Autonomy:
         for gate in self._gates.values():
             if gate.is_open and now_ms >= gate.deadline_at_ms:
                 effects += (*self._close(gate, now_ms=now_ms), self._set(gate))
+            is_short = gate.answer_ms <= GATE_ANSWER_MS
+            gate.is_brief = is_short and now_ms >= gate.long_until_ms
             self._maybe_confirm(gate, now_ms=now_ms)
             effects += self._maybe_ask(gate, now_ms=now_ms)
         return tuple(effects)
@@ -185,7 +231,9 @@ class Autonomy:
             token = self._fence.token(group_id)
             is_open = gate.is_open and gate.token == token
             home = self._fence.home(group_id)
-            readings.append(GateReading(group_id, token, is_open, gate.demoted_through, home))
+            is_long = is_open and not gate.is_brief
+            demoted = gate.demoted_through
+            readings.append(GateReading(group_id, token, is_open, demoted, home, is_long))
         return tuple(readings)
 
     def wake_at_ms(self, *, now_ms: int) -> int | None:
@@ -199,6 +247,8 @@ class Autonomy:
         at_ms: list[int] = []
         if gate.is_open:
             at_ms.append(gate.deadline_at_ms)
+        if not gate.is_brief:
+            at_ms.append(gate.long_until_ms)
         if gate.demoted_through != self._fence.demoted_through(gate.group_id):
             at_ms.append(gate.quiet_at_ms)
         if self._fence.may_act(gate.group_id):
@@ -214,6 +264,8 @@ class Autonomy:
         is_early = now_ms < gate.ask_at_ms or (not gate.is_open and now_ms < gate.quiet_at_ms)
         if is_early or self._is_stopped or not self._fence.may_act(gate.group_id):
             return ()
+        if self._injections.is_mute(gate.service_id):
+            return ()  # as if nobody could be reached: the gate closes when its lease ends
         if not self._proof.is_complete(
             gate.service_id, since_ms=gate.granted_from_ms, now_ms=now_ms
         ):
@@ -244,7 +296,8 @@ class Autonomy:
         if not gate.is_open:
             return ()
         gate.is_open = False
-        gate.quiet_at_ms = min(now_ms + gate.answer_ms, gate.deadline_at_ms)
+        last_ms = max(now_ms + gate.answer_ms, gate.long_until_ms)
+        gate.quiet_at_ms = min(last_ms, gate.deadline_at_ms)
         return (_note("gate_closed", gate, ("reason", self._reason(gate))),)
 
     def _reason(self, gate: _Gate) -> str:
@@ -273,3 +326,16 @@ class Autonomy:
 def _note(event: str, gate: _Gate, *values: tuple[str, str | int]) -> Note:
     named = (("group_id", gate.group_id), ("token", str(gate.token)))
     return Note(event, (*named, *values))
+
+
+def touches_gates(given: Input, region_id: RegionId) -> bool:
+    """Tell whether gates may have something to do besides what time alone decides."""
+    match given:
+        case Ticked() | LagMeasured() | LoadMeasured() | Disconnected():
+            return False
+        case Pulsed() | ProbesDirected():
+            return False
+        case ProbeFinished(key):
+            return key.region_id == region_id
+        case _:
+            return True

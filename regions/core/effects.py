@@ -80,6 +80,13 @@ class MeasureLag:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureLoad:
+    """Ask how much the service takes once; answer with one LoadMeasured."""
+
+    service_id: ServiceId
+
+
+@dataclass(frozen=True, slots=True)
 class ProveWrite:
     """Write a little and make it durable; answer with one WriteProved when it ends."""
 
@@ -146,5 +153,13 @@ class Note:
 
 
 Effect: TypeAlias = (
-    SendReport | SendLease | StartProbe | MeasureLag | ProveWrite | KeepTokens | SetGate | Note
+    SendReport
+    | SendLease
+    | StartProbe
+    | MeasureLag
+    | MeasureLoad
+    | ProveWrite
+    | KeepTokens
+    | SetGate
+    | Note
 )

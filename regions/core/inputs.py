@@ -43,13 +43,17 @@ class Pulsed:
 
 @dataclass(frozen=True, slots=True)
 class GroupDirected:
-    """A director said who owns a group. Believed only if the token is not a lower one."""
+    """A director said who owns a group. Believed only if the token is not a lower one.
+
+    ``prepare`` says that the home is about to be asked to stop.
+    """
 
     group_id: GroupId
     service_id: ServiceId
     home: RegionId | None
     token: FencingToken
     demote: bool
+    prepare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,26 @@ class ProbesDirected:
 
     director_id: ReplicaId
     targets: tuple[ProbeTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionDirected:
+    """A director said what a drill has this agent behave like; ``ttl_ms`` 0: nothing any more.
+
+    Attributes:
+        number: Of the drill; one of a lower number is over.
+        renewal: Rises each time it is said anew, whoever says it.
+    """
+
+    drill_id: str
+    number: int
+    renewal: int
+    service_id: ServiceId
+    region_id: RegionId
+    kind: str
+    share_per_mille: int
+    delay_ms: int
+    ttl_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +127,15 @@ class LagMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadMeasured:
+    """A load probe ended. ``load_rps`` None: it could not tell."""
+
+    service_id: ServiceId
+    load_rps: int | None
+    started_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokensKept:
     """Everything up to this KeepTokens is durable."""
 
@@ -134,10 +167,12 @@ Input: TypeAlias = (
     | Pulsed
     | GroupDirected
     | ProbesDirected
+    | InjectionDirected
     | LeaseGranted
     | LeaseRefused
     | ProbeFinished
     | LagMeasured
+    | LoadMeasured
     | TokensKept
     | WriteProved
     | Stopping

@@ -8,6 +8,7 @@ it still reports.
 from collections.abc import Iterable
 
 from director.routing.table import RegionId
+from regions.core.effects import Note
 
 # A probe that had half of its time taken away by its own process proves nothing.
 LATE_MS = 250
@@ -24,6 +25,7 @@ class LocalHealth:
     def __init__(self) -> None:
         self._starved_until_ms: int | None = None
         self._is_cut_off = False
+        self._doubt_told = ""
 
     def woke(self, *, due_at_ms: int | None, now_ms: int) -> None:
         """Note how late the agent runs: it was to wake at ``due_at_ms`` at the latest."""
@@ -44,6 +46,16 @@ class LocalHealth:
         if self.is_starved(now_ms=now_ms):
             return "STARVED"
         return "CUT_OFF" if self._is_cut_off else ""
+
+    def news(self, *, now_ms: int) -> tuple[Note, ...]:
+        """Return what people should know if the doubt is another than at the last call."""
+        doubt = self.doubt(now_ms=now_ms)
+        if doubt == self._doubt_told:
+            return ()
+        self._doubt_told = doubt
+        if not doubt:
+            return (Note("accusations_resumed"),)
+        return (Note("accusations_withheld", (("reason", doubt),)),)
 
     def wake_at_ms(self, *, now_ms: int) -> int | None:
         """Return when the present doubt about our own pace ends, or None."""

@@ -119,7 +119,12 @@ class ProbePlan:
         before, target = watched.track, watched.target
         watched.is_running = False
         if given.passed:
-            watched.track = passed(before, rise_count=target.rise_count, now_ms=now_ms)
+            watched.track = passed(
+                before,
+                rise_count=target.rise_count,
+                forgive_count=target.forgive_count,
+                now_ms=now_ms,
+            )
             self._passed_at_by_region[given.key.region_id] = now_ms
         elif counts:
             watched.track = failed(
@@ -137,6 +142,11 @@ class ProbePlan:
             next_at_ms = now_ms + min(REPROBE_MS, watched.every_ms)
         self._put(given.key, watched, max(next_at_ms, now_ms))
         return before
+
+    def target(self, key: ProbeKey) -> ProbeTarget | None:
+        """Return the target as it is watched now, or None."""
+        watched = self._watched.get(key)
+        return None if watched is None else watched.target
 
     def track(self, key: ProbeKey) -> ProbeTrack:
         """Return the evidence on a target; none if it is not watched."""
@@ -157,9 +167,16 @@ class ProbePlan:
             return True
         return None if None in verdicts else False
 
+    def failing_by_region(self) -> dict[RegionId, bool]:
+        """Return of each watched region whether all that is watched there fails."""
+        failing: dict[RegionId, bool] = {}
+        for pair in self.pairs():
+            failing[pair[1]] = failing.get(pair[1], True) and self.is_failing(pair)
+        return failing
+
     def is_failing(self, pair: tuple[ServiceId, RegionId]) -> bool:
         """Tell whether the last probe of every endpoint failed."""
-        return all(self._watched[key].track.failures > 0 for key in self._keys_by_pair[pair])
+        return all(self._watched[key].track.is_failing for key in self._keys_by_pair[pair])
 
     def reading(self, pair: tuple[ServiceId, RegionId], *, now_ms: int) -> PeerReading:
         """Return what to report of a service in a region.

@@ -19,12 +19,14 @@ class ServiceReading:
         passing: Anti-flap verdict; None while undecided, or while the agent doubts itself.
         lag_ms: Replication lag of this region's copy behind the home; None is unknown.
         lag_age_ms: Age of that sample when the report was made.
+        load_rps: Requests per second that it takes in this region; None is unknown.
     """
 
     service_id: ServiceId
     passing: bool | None
     lag_ms: int | None = None
     lag_age_ms: int = 0
+    load_rps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class GateReading:
         demoted_through: The agent has promised, durably, never again to act under this token
             or a lower one, and no answer it gave before is still good; None if it never did.
         home: Owner under ``token``; None if nobody.
+        has_long_answers: It is open, and some answer of it may be used for longer than usual.
     """
 
     group_id: GroupId
@@ -71,16 +74,22 @@ class GateReading:
     is_open: bool
     demoted_through: FencingToken | None = None
     home: RegionId | None = None
+    has_long_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Everything an agent reports besides being there. Tuples sorted by their ids."""
+    """Everything an agent reports besides being there. Tuples sorted by their ids.
+
+    Attributes:
+        muted: Services that a drill has the agent say nothing of.
+    """
 
     services: tuple[ServiceReading, ...] = ()
     peers: tuple[PeerReading, ...] = ()
     round_trips: tuple[RoundTrip, ...] = ()
     gates: tuple[GateReading, ...] = ()
+    muted: tuple[ServiceId, ...] = ()
 
 
 class ProbeKind(StrEnum):
@@ -127,6 +136,7 @@ class ProbeTarget:
     timeout_ms: int = 500
     rise_count: int = 3
     fall_count: int = 3
+    forgive_count: int = 1
 
     @property
     def key(self) -> ProbeKey:

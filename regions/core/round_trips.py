@@ -4,8 +4,10 @@ A connect time is a round trip plus whatever kept either end busy, so the least 
 nearest to the truth; the smoothed value follows that.
 """
 
+from dataclasses import replace
+
 from director.routing.table import RegionId
-from regions.core.readings import RoundTrip
+from regions.core.readings import ProbeKind, ProbeTarget, RoundTrip
 
 # At two probes a second: the least of the last four seconds.
 WINDOW_COUNT = 8
@@ -51,6 +53,17 @@ class RoundTrips:
         At most ``WAY_MS_MAX``.
         """
         return min(WAY_MS_MAX, -(-self._reported_us.get(region_id, 0) // 1_000))
+
+    def with_way(self, target: ProbeTarget) -> ProbeTarget:
+        """Give the service its whole time: the way there and back comes on top of it.
+
+        With one deadline for near and far, far observers would accuse a service that is well.
+        """
+        way_ms = self.way_ms(target.region_id)
+        if not way_ms:
+            return target
+        round_trips = 1 if target.probe.kind is ProbeKind.TCP else 2  # to connect, and to ask
+        return replace(target, timeout_ms=target.timeout_ms + round_trips * way_ms)
 
     def readings(self) -> tuple[RoundTrip, ...]:
         """Return what to report, sorted by region."""

@@ -30,12 +30,14 @@ class GuardedService:
         lag_every_ms: How often its replication lag is asked for; None means it has no lag probe,
             so its lag is unknown.
         gate_answer_ms: The longest that one answer of the gate may be used.
+        load_every_ms: How often it is asked how much it takes; None: its load is unknown.
     """
 
     service_id: ServiceId
     probe: ProbeTarget
     lag_every_ms: int | None = None
     gate_answer_ms: int = GATE_ANSWER_MS
+    load_every_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

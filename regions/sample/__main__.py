@@ -1,15 +1,21 @@
 """Runs the sample services of one region: `python -m regions.sample --help`."""
 
 import argparse
+import json
 import signal
 import threading
 from pathlib import Path
 
+from director.runtime.clock import boot_ms
 from director.runtime.loopback import ensure_loopback
+from director.runtime.tls import TlsFiles, TlsPaths
 from regions.sample.chat import Chat, ChatServer
 from regions.sample.embed import serve as serve_embed
 from regions.sample.gate_client import GateClient
 from regions.sample.journal import Journal
+from regions.sample.load_meter import LoadMeter
+
+_LOAD_SECONDS = 1.0
 
 
 def _arguments() -> argparse.Namespace:
@@ -27,12 +33,27 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--peer", action="append", default=[], help="REGION=ADDRESS of chat elsewhere (repeat)"
     )
+    for flag, said in (
+        ("--tls-cert", "own certificate"),
+        ("--tls-key", "its key"),
+        ("--tls-ca", "authorities that are trusted"),
+    ):
+        parser.add_argument(flag, type=Path, help=f"{said}, PEM; for an agent with TLS")
+    parser.add_argument("--trust-domain", default="", help="of the agent")
     return parser.parse_args()
+
+
+def _tls(arguments: argparse.Namespace) -> TlsFiles | None:
+    if arguments.tls_cert is None:
+        return None
+    return TlsFiles(
+        TlsPaths(arguments.tls_cert, arguments.tls_key, arguments.tls_ca, arguments.trust_domain)
+    )
 
 
 def _run_chat(arguments: argparse.Namespace) -> None:
     arguments.data_dir.mkdir(parents=True, exist_ok=True)
-    gate = GateClient(arguments.agent, "chat")
+    gate = GateClient(arguments.agent, "chat", _tls(arguments), arguments.region)
     peers = dict(peer.split("=", 1) for peer in arguments.peer)
     chat = Chat(arguments.region, gate, Journal(arguments.data_dir / "chat.jsonl"), peers)
     host, port = arguments.chat.rsplit(":", 1)
@@ -40,6 +61,13 @@ def _run_chat(arguments: argparse.Namespace) -> None:
     gate.start()
     chat.start()
     threading.Thread(target=server.serve_forever, name="chat", daemon=True).start()
+
+
+def _say_load(path: Path, meter: LoadMeter) -> None:
+    """Leave the load of embed, which speaks gRPC only, where its agent can read it."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(meter.load()))
+    fresh.replace(path)
 
 
 def main() -> None:
@@ -52,8 +80,11 @@ def main() -> None:
         ensure_loopback(address)
     if arguments.chat:
         _run_chat(arguments)
-    server = serve_embed(arguments.embed, arguments.region) if arguments.embed else None
-    stopping.wait()
+    meter = LoadMeter(boot_ms)
+    server = serve_embed(arguments.embed, arguments.region, meter) if arguments.embed else None
+    while not stopping.wait(_LOAD_SECONDS):
+        if server is not None:
+            _say_load(arguments.data_dir / "embed.load.json", meter)
     if server is not None:
         server.stop(grace=0.5)
 

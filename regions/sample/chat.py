@@ -4,6 +4,7 @@ GET /healthz     200 while healthy; never depends on the gate, or no region coul
 POST /write      {"value": text} -> 200 with the token, or 409 with the reason and the home
 GET /log?after=N records behind N, for the other regions
 GET /lag         {"lag_ms": n}; null when unknown
+GET /load        {"load_rps": n}: writes asked for over the last seconds
 POST /fault      {"healthy": bool}: makes /healthz and /write fail, for drills
 """
 
@@ -16,8 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
+from director.runtime.clock import boot_ms
 from regions.sample.gate_client import GateClient
 from regions.sample.journal import Journal, Record
+from regions.sample.load_meter import LoadMeter
 
 _BODY_BYTES_MAX = 65_536
 _COPY_SECONDS = 0.2
@@ -36,6 +39,7 @@ class Chat:
         self._gate = gate
         self._journal = journal
         self._peers = peers
+        self.meter = LoadMeter(boot_ms)
         self._caught_up_at_ms: int | None = None
         # What was compared with the present home so far. A new home starts again at 0, so that a
         # tail which only the old home had gives way.
@@ -139,6 +143,8 @@ class _Exchange(BaseHTTPRequestHandler):
                 self._send(200 if chat.healthy else 500, {"healthy": chat.healthy})
             case "/lag":
                 self._send(200, chat.lag())
+            case "/load":
+                self._send(200, chat.meter.load())
             case "/log":
                 after = parse_qs(url.query).get("after", ["0"])[0]
                 if after.isdigit():
@@ -161,6 +167,7 @@ class _Exchange(BaseHTTPRequestHandler):
             return
         match self.path, body:
             case "/write", {"value": str(value)}:
+                self.server.chat.meter.count()
                 self._send(*self.server.chat.write(value))
             case "/fault", {"healthy": bool(healthy)}:
                 self.server.chat.healthy = healthy

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import grpc
 
-from director.client.channel import CHANNEL_OPTIONS
+from director.client.channel import open_sync_channel
 from director.runtime.clock import boot_ms
+from director.runtime.identity import Kind, region_name
+from director.runtime.tls import TlsFiles
 from trafficdirector.agent.v1 import agent_pb2, agent_pb2_grpc
 
 # The agent pushes a permit several times a second; silence for this long means it is gone.
@@ -38,9 +40,16 @@ _CLOSED = Permit(may_write=False, generation=0, epoch=0, deadline_ms=0, reason="
 class GateClient:
     """Watches one service's gate in a thread of its own."""
 
-    def __init__(self, agent_address: str, service_id: str) -> None:
+    def __init__(
+        self, agent_address: str, service_id: str, tls: TlsFiles | None = None, region_id: str = ""
+    ) -> None:
         self._address = agent_address
         self._service_id = service_id
+        self._tls = tls
+        # The agent of this region must answer: another one's permits are not ours.
+        self._server_name = (
+            None if tls is None else region_name(Kind.AGENT, region_id, tls.trust_domain)
+        )
         self._permit = _CLOSED
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="gate", daemon=True)
@@ -65,7 +74,9 @@ class GateClient:
     def _watch(self) -> None:
         while not self._stopping.is_set():
             # The SDK's settings: gRPC's own wait after a refused connection outlasts a lease.
-            with grpc.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
+            with open_sync_channel(
+                self._address, self._tls, server_name=self._server_name
+            ) as channel:
                 stub = agent_pb2_grpc.GateServiceStub(channel)
                 request = agent_pb2.WatchGateRequest(service_id=self._service_id)
                 try:

@@ -18,6 +18,7 @@ from director.client.channel import open_channel
 from director.runtime.backoff import Backoff
 from director.runtime.clock import boot_ms
 from director.runtime.logs import get_logger
+from director.runtime.tls import TlsFiles
 from regions.core.effects import SendLease, SendReport
 from regions.core.ids import ReplicaId
 from regions.core.inputs import Connected, Disconnected, Input
@@ -54,6 +55,7 @@ class DirectorStreams:
         first: Makes the first message of a stream.
         receive: Takes what directors say, in the event loop.
         rng: Spreads reconnects.
+        tls: What to show to directors; None connects without TLS.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class DirectorStreams:
         first: Callable[[], pb.ReportRequest],
         receive: Receiver,
         rng: Random,
+        tls: TlsFiles | None = None,
     ) -> None:
         self._addresses = tuple(addresses)
         self._first = first
         self._receive = receive
         self._rng = rng
+        self._tls = tls
         self._open: dict[ReplicaId, _Outbox] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -87,11 +91,17 @@ class DirectorStreams:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def send(self, effect: SendReport | SendLease) -> None:
-        """Queue a message. It is dropped if the stream is gone, as the network might do too."""
+    def send(self, effect: SendReport | SendLease) -> bool:
+        """Queue a message. It is dropped if the stream is gone, as the network might do too.
+
+        Returns:
+            Whether there is a stream.
+        """
         outbox = self._open.get(effect.director_id)
-        if outbox is not None:
-            outbox.put(request_from(effect))
+        if outbox is None:
+            return False
+        outbox.put(request_from(effect))
+        return True
 
     async def _keep(self, address: str) -> None:
         log = get_logger(address=address)
@@ -117,7 +127,7 @@ class DirectorStreams:
             await asyncio.sleep(backoff.next_delay_ms() / 1_000)
 
     async def _follow(self, address: str) -> None:
-        async with open_channel(address) as channel:
+        async with open_channel(address, self._tls) as channel:
             call = pb_grpc.AgentServiceStub(channel).Report()
             outbox = _Outbox(call)
             outbox.put(self._first())

@@ -12,6 +12,7 @@ from regions.core.effects import (
     KeptGroup,
     KeptTokens,
     MeasureLag,
+    MeasureLoad,
     ProveWrite,
     SendLease,
     SendReport,
@@ -25,6 +26,7 @@ from regions.core.inputs import (
     Input,
     LagMeasured,
     LeaseGranted,
+    LoadMeasured,
     ProbeFinished,
     ProbesDirected,
     Ticked,
@@ -92,6 +94,7 @@ class World:
     kept: KeptTokens = NOTHING
     gate: SetGate | None = None
     lag_ms: int | None = 7
+    load_rps: int | None = None
     probe_ms: int = 0
     _running: list[tuple[int, ProbeFinished]] = field(default_factory=list)
 
@@ -164,6 +167,8 @@ class World:
                 self.give(TokensKept(number))
             case MeasureLag(service_id):
                 self.give(LagMeasured(service_id, self.lag_ms, self.now_ms))
+            case MeasureLoad(service_id):
+                self.give(LoadMeasured(service_id, self.load_rps, self.now_ms))
             case SendLease() if self.grants and effect.director_id == D0:
                 self.give(
                     LeaseGranted(effect.group_id, effect.token, effect.request_number, LEASE_MS)

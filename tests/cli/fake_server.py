@@ -18,13 +18,20 @@ from grpc_status import rpc_status
 from director.cli.methods import Method
 from director.core.reasons import Reason
 from trafficdirector.admin.v1 import admin_pb2
+from trafficdirector.drill.v1 import drill_pb2
+from trafficdirector.event.v1 import event_pb2
 from trafficdirector.routing.v1 import routing_pb2
 
 Handler = Callable[[Any, grpc.ServicerContext], Any]
 
 _METHODS = {
     f"/{service.full_name}/{method.name}": method
-    for file in (admin_pb2.DESCRIPTOR, routing_pb2.DESCRIPTOR)
+    for file in (
+        admin_pb2.DESCRIPTOR,
+        drill_pb2.DESCRIPTOR,
+        routing_pb2.DESCRIPTOR,
+        event_pb2.DESCRIPTOR,
+    )
     for service in file.services_by_name.values()
     for method in service.methods
 }

@@ -45,7 +45,7 @@ def run(*arguments: str, env: Mapping[str, str | None] | None = None, stdin: str
     return CliRunner().invoke(director, arguments, env={**CLEAN, **(env or {})}, input=stdin)
 
 
-def _settled_run() -> Run:
+def a_settled_run() -> Run:
     """Return failover chat/7 of the director itself, made by the core from its commands."""
     home, target = RegionId("eu-west1"), EU
     service = a_service(
@@ -79,7 +79,7 @@ def a_run(stage: str = "settled", **fields: Any) -> admin.Failover:
 
     None leaves a field out.
     """
-    whole = run_to_proto(_settled_run())
+    whole = run_to_proto(a_settled_run())
     whole.stage = stage
     for name in fields:
         whole.ClearField(name)

@@ -39,9 +39,11 @@ def test_status_is_one_screen(fake: FakeDirector) -> None:
         "FLEET dev  healthy   leader d1  term 1  revision 4  quorum 3/3",
         "",
         "SERVICE  MODE            ACTIVE                           "
-        "LAG / RPO  PREDICTED / RTO  AUTOMATION",
-        "chat     active-passive  eu-west1                         0.3s / 5s  6.1s / 60s       on",
-        "embed    active-active   ap-south1,eu-north1,eu-west1 +1  -          3.9s / 20s       on",
+        "LAG / RPO  PREDICTED / RTO  LAST DRILL  AUTOMATION",
+        "chat     active-passive  eu-west1                         "
+        "0.3s / 5s  6.1s / 60s       never       on",
+        "embed    active-active   ap-south1,eu-north1,eu-west1 +1  "
+        "-          3.9s / 20s       never       on",
     ]
 
 
@@ -310,7 +312,7 @@ def test_a_failback_is_a_switchover_home(fake: FakeDirector) -> None:
         (("drain", "eu-west1"), methods.SET_REGION_DRAIN, admin.SetRegionDrainResponse()),
         (("undrain", "eu-west1"), methods.SET_REGION_DRAIN, admin.SetRegionDrainResponse()),
         (
-            ("override", "chat", "eu-west1", "clear"),
+            ("override", "chat", "eu-west1", "--verdict", "clear"),
             methods.SET_OVERRIDE,
             admin.SetOverrideResponse(),
         ),

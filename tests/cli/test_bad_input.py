@@ -156,7 +156,7 @@ def test_every_change_has_an_answer_in_json(fake: FakeDirector) -> None:
     for command in (
         ("drain", "eu-west1", *REASON),
         ("undrain", "eu-west1", "--dry-run"),
-        ("override", "chat", "eu-west1", "down", *REASON),
+        ("override", "chat", "eu-west1", "--verdict", "force-down", "--for", "1h", *REASON),
         ("cancel", "chat/7"),
         ("cluster", "transfer", "d1"),
         ("cluster", "add", "d3"),
@@ -194,8 +194,8 @@ def test_a_run_that_does_not_exist_is_not_said_to_go_on(fake: FakeDirector) -> N
 def test_a_drill_of_an_unknown_service_or_region_is_a_usage_error(fake: FakeDirector) -> None:
     fake.answer(methods.GET_STATUS, a_status())
 
-    service = run("drill", "run", "nope", "--endpoint", fake.address)
-    region = run("drill", "run", "chat", "--lose", "mars", "--endpoint", fake.address)
+    service = run("dev", "drill", "nope", "--endpoint", fake.address)
+    region = run("dev", "drill", "chat", "--lose", "mars", "--endpoint", fake.address)
 
     assert (service.exit_code, service.stdout) == (2, "")
     assert "there is no service 'nope' [SERVICE_NOT_FOUND]\nthere are: chat, embed" in (
@@ -214,7 +214,7 @@ def test_a_drill_out_of_reach_of_any_process_says_that_it_only_switches_over(
     seen.services[0].active_run_id = "chat/6"  # a guard refuses, so nothing begins
     fake.answer(methods.GET_STATUS, seen)
 
-    result = run("drill", "run", "chat", *how, "--endpoint", fake.address)
+    result = run("dev", "drill", "chat", *how, "--endpoint", fake.address)
 
     said = "no processes of this fleet are within reach"
     reduced = f"switchover only: {said}; " if is_reduced else ""
@@ -285,7 +285,7 @@ def test_a_sample_fleet_runs_where_the_context_cannot_be_kept(
     occupied.write_text("")
     monkeypatch.setenv("DIRECTOR_CONFIG", str(occupied / "contexts.yaml"))
 
-    assert dev._select(["127.0.0.1:1"]) is None
+    assert dev._select(["127.0.0.1:1"], None) is None
     assert "the context is not kept" in capsys.readouterr().err
 
 
@@ -297,7 +297,7 @@ def test_suggestions_work_as_they_stand_whatever_the_path(tmp_path: Path) -> Non
     known = suggestions(fleet, folder / "control.sock", options)
     unknown = suggestions(fleet, folder / "control.sock", options, is_known=False)
 
-    assert f"  director drill run chat --control '{folder / 'control.sock'}'" in known
+    assert f"  director dev drill chat --control '{folder / 'control.sock'}'" in known
     assert '  context "dev" selected' not in unknown
     assert any(each.startswith("  export DIRECTOR_ENDPOINTS=127.0.0.1:") for each in unknown)
 

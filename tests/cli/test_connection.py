@@ -56,7 +56,8 @@ def test_a_lost_outcome_is_asked_again_under_the_same_request_id(fake: FakeDirec
     fake.answer(methods.SET_OVERRIDE, second_time)
 
     result = run(
-        *("override", "chat", "eu-west1", "down", "--reason", "x", "--endpoint", fake.address)
+        *("override", "chat", "eu-west1", "--verdict", "force-down", "--for", "1h"),
+        *("--reason", "x", "--endpoint", fake.address),
     )
 
     assert result.exit_code == 0, result.stderr

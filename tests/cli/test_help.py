@@ -17,7 +17,7 @@ from tests.cli.running import run
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 # Written apart from the rest of the command line, with tests of their own.
-APART = {"dev", "drill"}
+APART = {"dev"}
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -161,7 +161,7 @@ def test_serve_turns_its_flags_into_the_settings_of_a_replica(
         *("serve", "--id", "d0", "--fleet", "prod", "--data-dir", str(tmp_path)),
         *("--listen", "127.0.0.1:1", "--peer-listen", "127.0.0.1:2", "--failure-domain", "eu-a"),
         *("--peer", "d1=127.0.0.1:4,127.0.0.1:3,eu-b", "--peer", "d2=127.0.0.1:6,127.0.0.1:5"),
-        *("--election", "1500ms", "--log-json"),
+        *("--election", "1500ms", "--log-json", "--http", "127.0.0.1:7"),
     )
 
     assert result.exit_code == 74, result.output
@@ -179,13 +179,14 @@ def test_serve_turns_its_flags_into_the_settings_of_a_replica(
             },
             election_ms=1_500,
             log_json=True,
+            http_listen="127.0.0.1:7",
         )
     ]
 
 
 def test_help_of_several_paragraphs_is_wrapped_as_one_text() -> None:
-    lines = run("drill", "run", "--help").stdout.splitlines()
+    lines = run("dev", "drill", "--help").stdout.splitlines()
 
     assert any(each.startswith("  Exits 0 when") for each in lines)
     assert "\\b" not in "".join(lines)
-    assert "    director drill run chat --lose eu-west1 --how stop --expect-rto 45s" in lines
+    assert "    director dev drill chat --lose eu-west1 --how stop --expect-rto 45s" in lines

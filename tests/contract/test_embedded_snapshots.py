@@ -13,7 +13,7 @@ import pytest
 from director.consensus.embedded.core import ReplicaCore
 from director.consensus.embedded.disk_thread import DiskThread
 from director.consensus.embedded.driver import Driver
-from director.consensus.embedded.link import Hello, PeerLink
+from director.consensus.embedded.link import Hello, LinkTerms, PeerLink
 from director.consensus.embedded.snapshot_transfer import SnapshotTransfer
 from director.raft.config import RaftConfig
 from director.raft.messages import (
@@ -93,8 +93,7 @@ def sent(
             f"127.0.0.1:{port}",
             Hello("fleet", "a", "first", "127.0.0.1:1"),
             rng=random.Random(1),
-            vet=_vet,
-            on_unreachable=lambda _: None,
+            terms=LinkTerms(_vet, lambda _: None),
         )
         transfer = SnapshotTransfer(
             cast("SnapshotStore", snapshot), 16 * MIB, installed_index=lambda: 0

@@ -126,7 +126,7 @@ def a_topology(
 
 
 def a_stamp(at_ms: int = 0, request_id: str = "", actor: str = "director") -> Stamp:
-    return Stamp(at_ms, request_id=request_id, actor=actor)
+    return Stamp(at_ms, request_id=request_id, actor=actor, reason="a test")
 
 
 class Ledger:
@@ -156,6 +156,7 @@ class Ledger:
             applied_index=before.applied_index,
             now_ms=before.now_ms,
             requests=before.requests,
+            audit=before.audit,  # who tried what is kept
         )
         assert changed == before, "a rejected command changes nothing"
         return event.reason

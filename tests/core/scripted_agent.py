@@ -7,9 +7,15 @@ write, and when it must stop, is recorded for the checker of the world.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from director.core.effects import DirectGroup, DirectProbes, GrantLease, RefuseLease
+from director.core.effects import (
+    DirectGroup,
+    DirectInjection,
+    DirectProbes,
+    GrantLease,
+    RefuseLease,
+)
 from director.core.ids import AgentId, FencingToken, GroupId
 from director.core.inputs import LeaseAsked
 from director.core.observations import (
@@ -20,8 +26,12 @@ from director.core.observations import (
     ServiceReading,
 )
 from director.routing.table import RegionId, ServiceId
+from regions.core.injection import Injections
+from regions.core.inputs import InjectionDirected, ProbeFinished
+from regions.core.readings import ProbeTarget
 
 if TYPE_CHECKING:
+    from regions.core.readings import Readings as AgentReadings
     from tests.core.world import World
 
 FALL_COUNT = 3
@@ -77,6 +87,7 @@ class ScriptedAgent:
         self.request = 0
         self.tracks: dict[Pair, Track] = {}
         self.gates: dict[GroupId, Gate] = {}
+        self.injections = Injections(region_id)
         self._begin()
 
     # -- life --------------------------------------------------------------------------------------
@@ -98,6 +109,7 @@ class ScriptedAgent:
         self.is_alive = True
         self.counter = 0
         self.tracks = {}
+        self.injections = Injections(self.region_id)
         for gate in self.gates.values():
             gate.until_ms, gate.was_open, gate.asked_ms = 0, False, {}
         self.world.greet(self)
@@ -140,7 +152,8 @@ class ScriptedAgent:
             track = self.tracks.get((service_id, self.region_id))
             passing = None if track is None else track.passing
             lag_ms = self.world.lag_ms(service_id, self.region_id)
-            services.append(ServiceReading(service_id, passing, lag_ms, lag_age_ms=0))
+            load_rps = self.world.load.get((service_id, self.region_id))
+            services.append(ServiceReading(service_id, passing, lag_ms, 0, load_rps))
         peers = [
             PeerReading(
                 *pair,
@@ -156,7 +169,40 @@ class ScriptedAgent:
             GateReading(group_id, gate.token, self.is_open(gate), gate.promised, gate.home)
             for group_id, gate in sorted(self.gates.items())
         ]
-        return Readings(tuple(services), tuple(peers), (), tuple(gates))
+        readings = Readings(tuple(services), tuple(peers), (), tuple(gates))
+        # The agent's own rules of what a drill bends; between the two processes there is one shape.
+        return cast("Readings", self.injections.heard(cast("AgentReadings", readings)))
+
+    def on_injection(self, directed: DirectInjection) -> None:
+        given = InjectionDirected(
+            directed.drill_id,
+            directed.number,
+            directed.renewal,
+            directed.service_id,
+            directed.region_id,
+            directed.kind.value,
+            directed.share_per_mille,
+            directed.delay_ms,
+            directed.ttl_ms,
+        )
+        if self.injections.directed(given, now_ms=self.world.now_ms):
+            self._release()
+            self.report()
+        wake_ms = self.injections.wake_at_ms()
+        if wake_ms is not None:
+            self.world.at(wake_ms, self._forget_injection)
+
+    def _forget_injection(self) -> None:
+        if self.injections.expire(now_ms=self.world.now_ms) and self.is_alive:
+            self._release()
+            self.report()
+
+    def _bent(self, pair: Pair, *, passed: bool, began_ms: int) -> bool | None:
+        """Whether the probe passes as far as a drill lets the agent see it; None: not over yet."""
+        target = ProbeTarget(pair[0], pair[1], "", timeout_ms=PROBE_TIMEOUT_MS)
+        seen = ProbeFinished(target.key, passed, began_ms)
+        bent = self.injections.probed(seen, target, self.world.now_ms)
+        return None if bent is None else bent.passed
 
     # -- probes ------------------------------------------------------------------------------------
 
@@ -190,6 +236,23 @@ class ScriptedAgent:
     def _finish(self, pair: Pair, track: Track, boot: int, *, passed: bool, began_ms: int) -> None:
         if not self._acts(boot):
             return
+        seen = self._bent(pair, passed=passed, began_ms=began_ms)
+        if seen is None:
+            self.world.at(began_ms + PROBE_TIMEOUT_MS, self._release)
+            return
+        self._count(pair, track, boot, passed=seen, began_ms=began_ms)
+
+    def _release(self) -> None:
+        """Count the probes whose deadline is over as far as a drill lets the agent see."""
+        for ended in self.injections.take_ended(now_ms=self.world.now_ms):
+            pair = (ended.key.service_id, ended.key.region_id)
+            if pair in self.tracks and self.is_alive:
+                began_ms = ended.started_at_ms
+                self._count(
+                    pair, self.tracks[pair], self.boot, passed=ended.passed, began_ms=began_ms
+                )
+
+    def _count(self, pair: Pair, track: Track, boot: int, *, passed: bool, began_ms: int) -> None:
         before = track.passing
         track.rounds += 1
         track.last_ms = self.world.now_ms
@@ -249,6 +312,8 @@ class ScriptedAgent:
     def _ask(self, group_id: GroupId, gate: Gate) -> None:
         has_promised = gate.promised is not None and gate.promised >= gate.token
         if gate.home != self.region_id or has_promised or gate.demoting or not self.opens_gate:
+            return
+        if self.injections.is_mute(gate.service_id):
             return
         track = self.tracks.get((gate.service_id, self.region_id))
         self.request += 1

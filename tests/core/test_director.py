@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from director.core.commands import (
+    AbortRun,
     AdvanceRun,
     ApplyManifest,
     Command,
@@ -172,6 +173,24 @@ def test_fencing_asks_the_home_to_stop_and_the_grant_names_the_new_one() -> None
     assert only(effects, DirectGroup) == [
         DirectGroup(CHAT_GROUP, CHAT, US, FencingToken(1, 2), demote=False)
     ]
+
+
+def test_a_planned_move_tells_the_home_beforehand_and_takes_it_back_with_the_move() -> None:
+    shell = Shell(state=an_owned_ledger().state)
+    token = FencingToken(1, 1)
+    effects = shell.commit(a_start(kind=RunKind.SWITCHOVER, automatic=False))
+    assert only(effects, DirectGroup) == [
+        DirectGroup(CHAT_GROUP, CHAT, EU, token, demote=False, prepare=True)
+    ]
+    run_id = shell.director.state.runs[0].run_id
+
+    fencing = shell.commit(AdvanceRun(a_stamp(), run_id, StageName.DRAINING, StageName.FENCING))
+    assert only(fencing, DirectGroup) == [DirectGroup(CHAT_GROUP, CHAT, EU, token, demote=True)]
+
+    taken_back = Shell(state=an_owned_ledger().state)
+    taken_back.commit(a_start(kind=RunKind.SWITCHOVER, automatic=False))
+    effects = taken_back.commit(AbortRun(a_stamp(), run_id, StageName.DRAINING, "CANCELLED"))
+    assert only(effects, DirectGroup) == [DirectGroup(CHAT_GROUP, CHAT, EU, token, demote=False)]
 
 
 def test_an_agent_that_connects_is_told_its_groups_and_its_probes_and_no_others() -> None:
@@ -367,7 +386,10 @@ def test_a_request_is_only_checked_when_asked_to_validate() -> None:
     effects = shell.give(Asked("r1", "maria", "", drain, validate_only=True))
 
     (answer,) = only(effects, Answer)
-    assert (answer.reason, answer.message) == (None, "SetRegionDrained would be done")
+    assert (answer.reason, answer.message) == (
+        None,
+        "us-east1 would be drained; it carries nothing",
+    )
     assert only(effects, Propose) == []
 
 
@@ -472,6 +494,17 @@ def test_status_shows_owner_token_verdicts_bounds_and_prediction() -> None:
         assert site.loss_bound_ms is not None
         assert 100 <= site.loss_bound_ms <= 800
         assert (site.lag_ms, site.ineligibility) == (100, "")
+
+
+def test_status_calls_no_gate_open_on_the_word_of_an_agent_that_is_gone() -> None:
+    world = a_settled_world()
+    wait_ms = DEFAULT_TIMING.lease_wait_ms
+
+    (soon,) = world.chief.director.service_views(now_ms=world.now_ms + wait_ms // 2)
+    (late,) = world.chief.director.service_views(now_ms=world.now_ms + wait_ms)
+
+    assert [each.gate_open for each in soon.sites] == [False, True, False]
+    assert [each.gate_open for each in late.sites] == [False, False, False]
 
 
 def test_status_says_why_automation_does_less_than_declared() -> None:

@@ -331,6 +331,33 @@ def test_a_planned_move_begins_when_the_copy_follows_closely() -> None:
     assert planned(StageName.DRAINING).outcome(NOW_MS) == StageName.FENCING
 
 
+def test_a_planned_move_waits_while_the_home_gives_long_answers_but_not_for_ever() -> None:
+    scene = planned(StageName.DRAINING)
+    long = replace(a_gate(), has_long_answers=True)
+
+    def beat(at_ms: int) -> None:
+        scene.beat(at_ms, but=(EU,))
+        scene.watch.hear(EU, says(a_service_reading(), gates=[long]), at_ms=at_ms)
+
+    beat(NOW_MS + 10)
+    assert scene.outcome(NOW_MS + 10) == "wait"
+    beat(NOW_MS + 2_990)
+    assert scene.outcome(NOW_MS + 2_990) == "wait"
+    # An agent of an earlier release does not shorten them; the demotion waits for them instead.
+    assert scene.outcome(NOW_MS + 3_010) == "fencing"
+
+
+def test_a_planned_move_goes_on_as_soon_as_the_answers_are_short() -> None:
+    scene = planned(StageName.DRAINING)
+    long = replace(a_gate(), has_long_answers=True)
+    scene.watch.hear(EU, says(a_service_reading(), gates=[long]), at_ms=NOW_MS + 10)
+    assert scene.outcome(NOW_MS + 10) == "wait"
+
+    scene.beat(NOW_MS + 1_010)
+
+    assert scene.outcome(NOW_MS + 1_010) == "fencing"
+
+
 def test_a_planned_move_waits_for_a_copy_that_is_behind_and_ends_after_its_deadline() -> None:
     scene = planned(StageName.DRAINING)
     scene.watch = Watch(scene.ledger.state.topology)

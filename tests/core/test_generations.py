@@ -156,7 +156,8 @@ def test_a_group_that_this_state_never_knew_counts_as_well() -> None:
 
 def test_a_group_whose_service_was_removed_is_still_known() -> None:
     ledger = an_owned_ledger()
-    ledger.must(ApplyManifest(a_stamp(), replace(a_topology(), services=())))
+    nothing = replace(a_topology(), services=())
+    ledger.must(ApplyManifest(a_stamp(), nothing, allow_removed=(CHAT,)))
 
     assert ledger.rejection(a_start(shown(1))) is Reason.NOTHING_TO_DO
 

@@ -7,6 +7,7 @@ from director.core.health import Cause, Judgement, judge, silent_domain_count
 from director.routing.table import RegionId, Verdict
 from tests.core.builders import (
     AP,
+    CHAT,
     D1,
     D2,
     EU,
@@ -199,7 +200,7 @@ def test_a_director_beside_the_region_is_no_word_from_another_place() -> None:
     accuse(watch, US, at_ms=later_ms)
 
     # Of two directors that miss its heartbeats, one stands in its own failure domain (C4).
-    assert silent_domain_count(watch.court, EU, now_ms=later_ms) == 2
+    assert silent_domain_count(watch.court, (CHAT, EU), now_ms=later_ms) == 2
     assert verdict(watch, later_ms) == (Verdict.DEGRADED, Cause.SOME_PEER_FAILS)
 
 
@@ -209,7 +210,7 @@ def test_a_director_out_of_touch_is_no_vantage_point() -> None:
     accuse(watch, US, at_ms=later_ms)
 
     # The other two said nothing themselves for 2.5 s: what they last heard is no word about now.
-    assert silent_domain_count(watch.court, EU, now_ms=later_ms) == 1
+    assert silent_domain_count(watch.court, (CHAT, EU), now_ms=later_ms) == 1
     assert verdict(watch, later_ms) == (Verdict.UNKNOWN, Cause.SILENT)
 
 
@@ -233,7 +234,7 @@ def test_an_agent_that_restarts_was_not_silent() -> None:
     first = a_report(EU, says(a_service_reading(True)), boot_id="boot-2", heard_by=D1)
     watch.log.observe(first, now_ms=NOW_MS)
 
-    assert silent_domain_count(watch.court, EU, now_ms=NOW_MS) == 0
+    assert silent_domain_count(watch.court, (CHAT, EU), now_ms=NOW_MS) == 0
     assert verdict(watch) == (Verdict.DEGRADED, Cause.SOME_PEER_FAILS)
 
 

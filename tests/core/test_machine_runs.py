@@ -188,7 +188,7 @@ def test_a_run_goes_through_its_stages_and_accounts_for_its_time() -> None:
 
     run = ledger.run(run_id)
     assert run.ledger == (
-        Spent(Phase.DETECT, 1_500),
+        Spent(Phase.DETECT, 1_500, "a test"),
         *(Spent(phase, 100, "because") for phase in list(Phase)[1:]),
     )
     # Suspected at 500, published at 2 400: what comes after is not recovery.

@@ -9,6 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from director.core import machine
+from director.core.automation import WHOLE_FLEET
+from director.core.automation_commands import (
+    AutomationAction,
+    IntentState,
+    RecordIntent,
+    SetAutomation,
+)
 from director.core.commands import (
     AbortRun,
     AdvanceRun,
@@ -26,10 +33,10 @@ from director.core.commands import (
 )
 from director.core.digest import digest
 from director.core.ids import GroupId, RunId
-from director.core.inputs import SnapshotInstalled
+from director.core.inputs import ApproveAsked, SnapshotInstalled
 from director.core.safety import is_serving
 from director.core.state import State
-from director.core.topology import Topology
+from director.core.topology import Automation, Topology
 from director.routing.table import Override, RegionId, ServiceId, Verdict
 from tests.core.builders import (
     AP,
@@ -207,7 +214,54 @@ class Machine(RuleBasedStateMachine):
     def force(
         self, service_id: ServiceId, region_id: RegionId, override: Override | None, request: str
     ) -> None:
-        self.commit(SetOverride(self.stamp(request), service_id, region_id, override))
+        self.commit(
+            SetOverride(self.stamp(request), service_id, region_id, override, for_ms=60_000)
+        )
+
+    @rule(
+        service_id=st.sampled_from((CHAT, WEB, WHOLE_FLEET)),
+        action=st.sampled_from(AutomationAction),
+        for_ms=st.sampled_from((0, 1_000, 60_000)),
+        request=_REQUESTS,
+    )
+    def set_automation(
+        self, service_id: ServiceId, action: AutomationAction, for_ms: int, request: str
+    ) -> None:
+        self.commit(SetAutomation(self.stamp(request), service_id, action, for_ms))
+
+    @rule(to=_REGIONS, epochs_back=_FAR, kind=st.sampled_from(RunKind))
+    def propose(self, to: RegionId, epochs_back: int, kind: RunKind) -> None:
+        group = self.state.group(CHAT_GROUP)
+        epoch = 0 if group is None else max(0, group.epoch - epochs_back)
+        self.commit(
+            RecordIntent(
+                self.stamp(),
+                CHAT_GROUP,
+                IntentState.OPEN,
+                kind=kind,
+                target=to,
+                expected_epoch=epoch,
+            )
+        )
+
+    @rule(ended=st.sampled_from(IntentState), number=_FAR)
+    def end_proposal(self, ended: IntentState, number: int) -> None:
+        if ended is not IntentState.OPEN:
+            name = f"chat/p{number}"
+            self.commit(RecordIntent(self.stamp(), CHAT_GROUP, ended, name, outcome="over"))
+
+    @invariant()
+    def one_proposal_per_incident_and_none_beside_a_run(self) -> None:
+        standing = [each.group_id for each in self.state.intents if each.is_standing]
+        assert len(standing) == len(set(standing))
+        for each in self.state.intents:
+            assert (each.outcome == "") == each.is_standing
+            if each.is_standing:
+                assert self.state.active_run(each.group_id) is None
+
+    @invariant()
+    def an_override_and_its_term_go_together(self) -> None:
+        assert set(self.state.overrides) == set(self.state.override_terms)
 
     @invariant()
     def one_run_at_a_time(self) -> None:
@@ -295,6 +349,31 @@ def test_a_new_leader_finishes_or_undoes_a_move_from_wherever_the_last_one_left_
         assert group.serving == group.home
         if trouble is not _planned:
             assert group.home == US
+        world.check_same_state()
+
+
+def test_a_new_leader_finishes_an_approved_move_from_wherever_the_last_one_left_it() -> None:
+    def approved() -> World:
+        world = a_settled_world(a_topology(policy=a_policy(automation=Automation.APPROVE)))
+        _lost(world)
+        world.run_for(20_000, lambda: bool(world.chief.director.state.intents))
+        world.ask(ApproveAsked(CHAT))
+        return world
+
+    uninterrupted = approved()
+    before = len(uninterrupted.log)
+    uninterrupted.run_for(12_000)
+
+    for written in range(len(uninterrupted.log) - before + 1):
+        world = approved()
+        _run_to_entry(world, before + written)
+        world.elect(D2)
+        world.ask(ApproveAsked(CHAT))  # what was asked before it was written is asked again
+        world.run_for(45_000)
+
+        assert world.writers() == [US], f"after {written} entries"
+        assert [run.stage for run in world.runs()] == [StageName.SETTLED]
+        assert [each.state for each in world.chief.director.state.intents] == [IntentState.APPROVED]
         world.check_same_state()
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from director.core.automation import OVERRIDE_MS_MAX
 from director.core.commands import (
     AbortRun,
     ApplyManifest,
@@ -316,7 +317,7 @@ def test_an_override_is_checked_before_it_is_written() -> None:
     ledger = an_owned_ledger()
     up = OverrideAsked(CHAT, US, Override.FORCE_UP)
 
-    assert ask(ledger, up) == SetOverride(STAMP, CHAT, US, Override.FORCE_UP)
+    assert ask(ledger, up) == SetOverride(STAMP, CHAT, US, Override.FORCE_UP, OVERRIDE_MS_MAX)
     assert reason(ask(ledger, OverrideAsked(WEB, US, None))) is Reason.SERVICE_NOT_FOUND
     assert reason(ask(ledger, OverrideAsked(CHAT, SA, None))) is Reason.REGION_NOT_FOUND
 

@@ -10,16 +10,26 @@ from pathlib import Path
 
 import pytest
 
+from director.core.automation_commands import (
+    AutomationAction,
+    IntentState,
+    RecordIntent,
+    SetAutomation,
+)
 from director.core.budget import PredictedRto, predicted_rto
 from director.core.commands import (
     AdvanceRun,
     ApplyManifest,
     Command,
+    RecordSpill,
     SetOverride,
     SetRegionDrained,
+    StartDrill,
 )
 from director.core.digest import digest
+from director.core.drill import DrillKind, DrillScenario, DrillSpec
 from director.core.lease import LeaseBook
+from director.core.loads import SpillSite
 from director.core.observations import RoundTrip
 from director.core.probes_plan import plan_probes
 from director.core.round_trips import RoundTrips
@@ -27,11 +37,12 @@ from director.core.routes import Compiled, compile_table
 from director.core.state import State
 from director.core.status import service_view
 from director.core.timing import DEFAULT_TIMING
-from director.core.topology import HealthSpec, LinkSpec, ProbeSpec
+from director.core.topology import HealthSpec, LinkSpec, ProbeSpec, RoutingSpec, WebhookSpec
 from director.routing.table import Override, RegionId, ServiceId, Verdict
 from tests.core.builders import (
     AP,
     CHAT,
+    CHAT_GROUP,
     EU,
     REGIONS,
     SA,
@@ -263,13 +274,21 @@ def a_busy_state() -> State:
         ledger.must(a_verdict(Verdict.DEGRADED, region_id, WEB))
     ledger.must(a_verdict(Verdict.DOWN, EU, WEB))
     ledger.must(SetOverride(a_stamp(), WEB, EU, Override.FORCE_UP))
-    ledger.must(SetOverride(a_stamp(), WEB, US, Override.FORCE_UP))
+    ledger.must(SetOverride(a_stamp(), WEB, US, Override.FORCE_UP, for_ms=60_000))
     ledger.must(SetRegionDrained(a_stamp(request_id="r1"), SA, drained=True))
+    ledger.must(SetAutomation(a_stamp(), WEB, AutomationAction.PAUSE, 60_000))
+    proposed = RecordIntent(a_stamp(), CHAT_GROUP, IntentState.OPEN, target=US, expected_epoch=1)
+    ledger.must(proposed)
     run_id = started(ledger)
     for was, then in pairwise(STAGES):
         ledger.must(AdvanceRun(a_stamp(1_000), run_id, was, then))
-    without_chat = a_topology(an_active_active())
-    ledger.must(ApplyManifest(a_stamp(), without_chat, source="documents"))
+    without_chat = a_topology(an_active_active(routing=RoutingSpec(spill_per_mille=850)))
+    with_hook = replace(without_chat, webhooks=(WebhookSpec("ops", "https://ops.example", "OPS"),))
+    ledger.must(ApplyManifest(a_stamp(), with_hook, source="documents", allow_removed=(CHAT,)))
+    spill = (SpillSite(AP, 100, 900, is_full=True), SpillSite(US, 0, 100, is_full=False))
+    ledger.must(RecordSpill(a_stamp(), WEB, spill, expected_index=0))
+    spec = DrillSpec(WEB, DrillScenario(DrillKind.BLACKHOLE, EU), for_ms=60_000)
+    ledger.must(StartDrill(a_stamp(), spec, "weekly", 1_000, skip_cause="MISSED"))
     return ledger.state
 
 

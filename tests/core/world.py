@@ -19,6 +19,7 @@ from director.core.effects import (
     Answer,
     Barrier,
     DirectGroup,
+    DirectInjection,
     DirectProbes,
     Effect,
     GrantLease,
@@ -129,6 +130,7 @@ class World:
         self.blocked: set[tuple[RegionId, RegionId]] = set()
         self.lost_regions: set[RegionId] = set()
         self.lag: dict[Pair, int | None] = {}
+        self.load: dict[Pair, int] = {}
         # How long reports of a region take, where it is not the usual time.
         self.report_ms: dict[RegionId, int] = {}
         # Replicas that hear nothing of a region's agent; the others do.
@@ -245,6 +247,9 @@ class World:
                 for agent in self.agents.values():
                     if effect.service_id in self.guarded(agent.region_id):
                         self._direct(agent, effect)
+            case DirectInjection():
+                for agent in self.agents.values():
+                    self._inject(agent, effect)
             case DirectProbes():
                 self._direct(self.agents[effect.region_id], effect)
             case Relay():
@@ -267,6 +272,9 @@ class World:
             self._to_agent(agent, lambda: agent.on_group(effect))
         else:
             self._to_agent(agent, lambda: agent.on_probes(effect))
+
+    def _inject(self, agent: ScriptedAgent, effect: DirectInjection) -> None:
+        self._to_agent(agent, lambda: agent.on_injection(effect))
 
     def _end_barrier(self, replica_id: ReplicaId, barrier: Barrier) -> None:
         if self._leads(replica_id, barrier.term):

@@ -53,6 +53,7 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=_environment(folder),
         timeout=100,
         check=False,
+        cwd=folder,
     )
 
 
@@ -80,8 +81,11 @@ def _left(folder: Path) -> list[str]:
     return [each.name for each in folder.glob("director-dev-*")]
 
 
-def test_a_drill_passes_on_real_processes_and_leaves_nothing_behind(folder: Path) -> None:
-    process = _start(folder, "--drill")
+@pytest.mark.parametrize("more", [(), ("--tls",)], ids=["plain", "tls"])
+def test_a_drill_passes_on_real_processes_and_leaves_nothing_behind(
+    folder: Path, more: tuple[str, ...]
+) -> None:
+    process = _start(folder, "--drill", *more)
     output, _ = process.communicate(timeout=140)
 
     assert process.returncode == 0, output
@@ -124,25 +128,27 @@ def test_an_interrupted_drill_restores_the_region_and_exits_130(folder: Path) ->
     assert _left(folder) == []
 
 
+@pytest.mark.parametrize("more", [(), ("--tls",)], ids=["plain", "tls"])
 def test_what_a_running_fleet_suggests_works_and_nothing_outlives_a_killed_supervisor(
-    folder: Path,
+    folder: Path, more: tuple[str, ...]
 ) -> None:
-    process = _start(folder)
+    process = _start(folder, *more)
     try:
         said = _until_ready(process)
         suggested = [shlex.split(line)[1:] for line in said if line.startswith("  director ")]
-        assert len(suggested) == 5
+        assert len(suggested) == 6
         answers = []
         for arguments in suggested:
             done = _run(folder, *arguments)
             assert done.returncode == 0, (arguments, done.stdout, done.stderr)
             answers.append(done.stdout)
-        # The last one is a drill, with its verdict.
+        # A drill that the directors carry out, and at last one with real processes.
+        assert answers[3].startswith("PASS   RTO ")
         assert "PASS" in answers[-1].splitlines()
-        nowhere = _run(folder, "drill", "run", "chat", "--lose", "ap-south1")
+        nowhere = _run(folder, "dev", "drill", "chat", "--lose", "ap-south1")
         assert nowhere.returncode == 2, nowhere.stdout + nowhere.stderr
         assert "it has: eu-north1, eu-west1, us-east1" in nowhere.stderr
-        refused = _run(folder, "drill", "run", "chat", "--lose", "us-east1")
+        refused = _run(folder, "dev", "drill", "chat", "--lose", "us-east1")
         assert refused.returncode == 3, refused.stdout + refused.stderr
         assert "moves nothing" in refused.stdout
     finally:

@@ -24,17 +24,18 @@ from trafficdirector.routing.v1 import routing_pb2, routing_pb2_grpc
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
 
 _T = TypeVar("_T")
+with_and_without_tls = pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
 PATIENCE_SECONDS = 30.0
 # Three times the greatest election timeout drawn at default timing.
 ELECTION_MS_MAX = 3 * 2_000
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[tuple[Fleet, Directors, Launched]]:
+async def running(*, is_tls: bool = False) -> AsyncIterator[tuple[Fleet, Directors, Launched]]:
     with tempfile.TemporaryDirectory(prefix="td-") as folder:
-        fleet = Fleet(plan_fleet(free_port_base(24_000)), Path(folder))
+        fleet = Fleet(plan_fleet(free_port_base(24_000)), Path(folder), is_tls=is_tls)
         try:
-            async with Directors(fleet.plan.api_addresses) as directors:
+            async with Directors(fleet.plan.api_addresses, fleet.operator_tls()) as directors:
                 yield fleet, directors, await launch(fleet, directors)
         finally:
             await fleet.stop()
@@ -66,11 +67,15 @@ async def resolve(address: str) -> routing_pb2.ResolveResponse:
         return answer
 
 
-def test_a_killed_leader_costs_no_resolve_and_is_replaced_within_three_election_timeouts() -> None:
+@with_and_without_tls
+def test_a_killed_leader_costs_no_resolve_and_is_replaced_within_three_election_timeouts(
+    is_tls: bool,
+) -> None:
     async def story() -> None:
-        async with running() as (fleet, directors, _):
+        async with running(is_tls=is_tls) as (fleet, directors, _):
             leader = (await directors.cluster()).leader_id
-            async with Traffic(fleet.plan.api_addresses, CHAT, watcher_count=6) as traffic:
+            addresses, tls = fleet.plan.api_addresses, fleet.client_tls()
+            async with Traffic(addresses, CHAT, watcher_count=6, tls=tls) as traffic:
 
                 async def flowing() -> bool | None:
                     return traffic.seen.resolved_count >= 20 or None
@@ -143,9 +148,12 @@ def test_a_minority_answers_with_a_stale_label_and_refuses_every_change() -> Non
     asyncio.run(story())
 
 
-def test_three_killed_replicas_come_back_with_the_same_revision_epochs_and_owners() -> None:
+@with_and_without_tls
+def test_three_killed_replicas_come_back_with_the_same_revision_epochs_and_owners(
+    is_tls: bool,
+) -> None:
     async def story() -> None:
-        async with running() as (fleet, directors, _):
+        async with running(is_tls=is_tls) as (fleet, directors, _):
             names = [each.replica_id for each in fleet.plan.replicas]
             before = kept(await directors.status())
             fleet.signal(names, signal.SIGKILL)

@@ -5,6 +5,7 @@ from regions.core.effects import PulseEcho, SendLease, SendReport, Unanswered
 from regions.core.ids import AgentId, FencingToken, GroupId, ReplicaId
 from regions.core.inputs import (
     GroupDirected,
+    InjectionDirected,
     LeaseGranted,
     LeaseRefused,
     ProbesDirected,
@@ -209,3 +210,31 @@ def test_a_probe_plan_is_bounded_and_kinds_of_later_releases_are_left_out() -> N
             ),
         ),
     )
+
+
+def test_what_a_drill_has_the_agent_be_silent_about_is_said() -> None:
+    said = request_from(SendReport(D0, 1, Readings(muted=(ServiceId("chat"),))))
+
+    assert list(said.report.readings.muted_service_ids) == ["chat"]
+
+
+def test_an_injection_is_bounded_and_one_of_a_later_release_is_none() -> None:
+    said = pb.Injection(
+        drill_id="chat/1",
+        number=1,
+        renewal=2,
+        service_id="chat",
+        region_id="eu-west1",
+        kind="ErrorRate",
+        share_per_mille=5_000,
+        delay_ms=10_000_000,
+        ttl_ms=10_000_000,
+    )
+
+    assert input_from(pb.ReportResponse(injection=said), D0) == InjectionDirected(
+        "chat/1", 1, 2, ServiceId("chat"), RegionId("eu-west1"), "ErrorRate", 1_000, 60_000, 10_000
+    )
+    said.kind = "Earthquake"
+    assert input_from(pb.ReportResponse(injection=said), D0) is None
+    said.ttl_ms = 0
+    assert input_from(pb.ReportResponse(injection=said), D0) is not None, "that it is over is known"

@@ -5,15 +5,18 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from director.client.answering import Answerer
 from director.routing.table import RegionId, ServiceId
+from director.runtime import http_server
+from director.runtime.http_server import CONNECTIONS_MAX
 from director.runtime.loopback import NotLoopbackError
 from regions.actuators.gate import Gates
-from regions.api import http
-from regions.api.http import CONNECTIONS_MAX, HttpServer
+from regions.api.http import HttpServer
+from regions.api.vitals import Counts, Vitals
 from regions.core.effects import SetGate
-from regions.core.ids import FencingToken, GroupId
+from regions.core.ids import FencingToken, GroupId, ReplicaId
 from tests.regions.backends import a_table
 
 NOW_MS = 1_000
@@ -27,26 +30,30 @@ class AView:
         return 1
 
 
+def an_open_gate() -> SetGate:
+    """Chat may write here until 5 000."""
+    return SetGate(
+        GroupId("chat/0"),
+        ServiceId("chat"),
+        is_open=True,
+        token=FencingToken(1, 7),
+        deadline_at_ms=5_000,
+        answer_ms=250,
+        reason="",
+        home=RegionId("eu-west1"),
+    )
+
+
 def serving(story: Callable[[int], Awaitable[None]]) -> None:
     """Run ``story`` with the port of a server whose gate is open."""
 
     async def run() -> None:
         gates = Gates([ServiceId("chat"), ServiceId("pay")], lambda: NOW_MS)
-        gates.put(
-            SetGate(
-                GroupId("chat/0"),
-                ServiceId("chat"),
-                is_open=True,
-                token=FencingToken(1, 7),
-                deadline_at_ms=5_000,
-                answer_ms=250,
-                reason="",
-                home=RegionId("eu-west1"),
-            )
-        )
+        gates.put(an_open_gate())
+        vitals = Vitals(RegionId("eu-west1"), "1.2.3", Counts(), now_ms=lambda: NOW_MS)
         answerer = Answerer()
         answerer.adopt_table(a_table())
-        server = HttpServer(gates, answerer, AView())
+        server = HttpServer(gates, answerer, AView(), vitals)
         port = await server.start("127.0.0.1:0")
         try:
             await story(port)
@@ -175,7 +182,7 @@ def test_one_connection_may_ask_many_times() -> None:
 def test_a_client_that_never_finishes_its_request_is_hung_up_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http, "REQUEST_WAIT_S", 0.05)
+    monkeypatch.setattr(http_server, "REQUEST_WAIT_S", 0.05)
 
     async def story(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -209,7 +216,79 @@ def test_more_connections_than_allowed_are_turned_away() -> None:
 
 
 def test_the_server_listens_on_loopback_only() -> None:
-    server = HttpServer(Gates([], lambda: 0), Answerer(), AView())
+    vitals = Vitals(RegionId("eu-west1"), "1.2.3", Counts())
+    server = HttpServer(Gates([], lambda: 0), Answerer(), AView(), vitals)
 
     with pytest.raises(NotLoopbackError):
         asyncio.run(server.start("0.0.0.0:0"))
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "reason"),
+    [
+        ("/active?service=chat", 200, None),
+        ("/active?service=chat&region=eu-west1", 200, None),
+        ("/active?service=chat&region=us-east1", 503, "OTHER_REGION"),
+        ("/active?service=pay", 503, "NO_OWNER"),
+        ("/active?service=nope", 404, "SERVICE_NOT_FOUND"),
+        ("/active", 400, "INVALID_REQUEST"),
+        ("/active?service=chat&service=pay", 400, "INVALID_REQUEST"),
+        ("/active?service=chat&more=1", 400, "INVALID_REQUEST"),
+    ],
+)
+def test_a_load_balancer_is_told_whether_the_gate_is_open_here(
+    target: str, status: int, reason: str | None
+) -> None:
+    answered, answer = asked(target)
+
+    assert (answered, answer.get("reason")) == (status, reason)
+
+
+def test_a_target_that_is_no_address_is_answered() -> None:
+    assert asked("//[")[0] == 404
+
+
+def test_a_scrape_tells_of_gates_leases_probes_and_reports() -> None:
+    counts = Counts()
+    for passed in (True, True, False):
+        counts.probed(ServiceId("chat"), RegionId("eu-west1"), passed=passed, rtt_us=1_500)
+    counts.reported(ReplicaId("d0"), now_ms=NOW_MS - 250)
+    counts.reported(ReplicaId("d1"), now_ms=NOW_MS)
+    counts.disconnected(ReplicaId("d1"))
+    gates = Gates([ServiceId("chat"), ServiceId("pay")], lambda: NOW_MS)
+    gates.put(an_open_gate())
+    vitals = Vitals(RegionId("eu-west1"), "1.2.3", counts, now_ms=lambda: NOW_MS)
+
+    text = vitals.text(gates, AView(), Answerer().tallies).decode()
+
+    found = {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found == {
+        ("director_agent_build_info", ("eu-west1", "1.2.3")): 1,
+        ("director_agent_gate_open", ("chat",)): 1,
+        ("director_agent_gate_open", ("pay",)): 0,
+        ("director_agent_lease_remaining_seconds", ("chat",)): 4,
+        ("director_agent_lease_remaining_seconds", ("pay",)): 0,
+        ("director_agent_directors_connected", ()): 1,
+        ("director_agent_report_age_seconds", ("d0",)): 0.25,
+        ("director_agent_probe_results_total", ("eu-west1", "failed", "chat")): 1,
+        ("director_agent_probe_results_total", ("eu-west1", "passed", "chat")): 2,
+        ("director_agent_probe_rtt_seconds", ("eu-west1",)): 0.0015,
+        ("director_agent_view_age_seconds", ()): 0.04,
+    }
+
+
+def test_a_gate_whose_lease_has_run_out_is_not_active_although_nobody_shut_it() -> None:
+    now_ms = [NOW_MS]
+    gates = Gates([ServiceId("chat")], lambda: now_ms[0])
+    gates.put(an_open_gate())
+    assert gates.lease_left_ms(ServiceId("chat")) == 4_000
+    now_ms[0] = 5_000
+
+    answer = gates.check(ServiceId("chat"))
+    assert answer is not None
+    assert not answer.may_write
+    assert gates.lease_left_ms(ServiceId("chat")) == 0

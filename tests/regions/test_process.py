@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from director.runtime.clock import boot_ms
 from director.runtime.directory_lock import DirectoryInUseError
@@ -19,6 +20,7 @@ from regions.app.process import AgentProcess
 from regions.core.effects import KeptGroup
 from regions.core.ids import FencingToken
 from tests.agent.fake_director import FakeDirector
+from tests.http.asking import get
 from tests.regions.agents import a_config, channel, http_get, loaded, running
 from tests.regions.backends import OK, a_free_address, a_table, answering, eventually
 from trafficdirector.agent.v1 import agent_pb2 as pb
@@ -26,6 +28,7 @@ from trafficdirector.agent.v1 import agent_pb2_grpc as pb_grpc
 from trafficdirector.routing.v1 import routing_pb2, routing_pb2_grpc
 
 HERE = "eu-west1"
+CONNECTED = "director_agent_directors_connected"
 
 
 async def until_open(port: int, *, open_: bool = True) -> pb.CheckGateResponse:
@@ -57,6 +60,14 @@ def test_an_agent_reports_to_every_director_and_opens_its_gate_on_a_lease(tmp_pa
             assert 0 < answer.deadline_boottime_ms - boot_ms() <= 250
             status, gate = await http_get(at.http, "/gate/chat")
             assert (status, gate["may_write"], gate["token"]["epoch"]) == (200, True, 3)
+            assert (await http_get(at.http, "/active?service=chat"))[0] == 200
+            async with asyncio.timeout(10):
+                while (scraped := await metrics_of(at.http)).get(CONNECTED) != 2:
+                    await asyncio.sleep(0.02)
+            assert scraped["director_agent_gate_open"] == 1
+            assert 0 < scraped["director_agent_lease_remaining_seconds"] <= 4
+            assert scraped["director_agent_report_age_seconds"] < 5
+            assert scraped["director_agent_probe_results_total"] > 0
             assert {lease.is_holding for lease in leader.leases[:1]} == {False}
             assert all(lease.is_proven for lease in leader.leases)
             for director in (leader, follower):
@@ -68,6 +79,16 @@ def test_an_agent_reports_to_every_director_and_opens_its_gate_on_a_lease(tmp_pa
         await follower.stop()
 
     asyncio.run(story())
+
+
+async def metrics_of(port: int) -> dict[str, float]:
+    """Return what the agent's metrics say, by name; of several series the last."""
+    _, _, text = await get(f"127.0.0.1:{port}", "/metrics")
+    return {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
 
 
 def _told_open(director: FakeDirector) -> bool:

@@ -1,11 +1,14 @@
 """Reports and directives survive the way between agents, followers and the leader."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from director.core.effects import RefuseLease
-from director.core.ids import AgentId, FencingToken, GroupId, ReplicaId
+from director.core.drill import DrillKind
+from director.core.effects import DirectInjection, RefuseLease
+from director.core.ids import AgentId, DrillId, FencingToken, GroupId, ReplicaId
 from director.core.observations import (
     GateReading,
     PeerReading,
@@ -66,6 +69,9 @@ _READINGS = st.builds(
     gates=_sorted(
         st.builds(GateReading, _NAMES.map(GroupId), _TOKENS, st.booleans(), st.none() | _TOKENS),
         "group_id",
+    ),
+    muted=st.lists(_NAMES.map(ServiceId), max_size=4, unique=True).map(
+        lambda each: tuple(sorted(each))
     ),
 )
 
@@ -151,3 +157,31 @@ def test_a_lease_for_an_agent_that_left_is_dropped() -> None:
     links.answer_lease(RefuseLease(RegionId("eu"), AgentId("a"), GroupId("chat/0"), 1, "FENCING"))
 
     assert len(links) == 0
+
+
+def test_every_agent_is_told_what_a_drill_injects_and_only_the_last_word_waits() -> None:
+    links = AgentLinks()
+    connected = [
+        AgentLink(RegionId(region), AgentId("a"), "boot", frozenset()) for region in ("eu", "us")
+    ]
+    for link in connected:
+        links.connect(link)
+    effect = DirectInjection(
+        DrillId("chat/1"), 1, 4, ServiceId("chat"), RegionId("eu"), DrillKind.ERROR_RATE, 250, 0,
+        5_000,
+    )  # fmt: skip
+
+    links.direct(effect)
+    links.direct(replace(effect, renewal=5, ttl_ms=0))
+
+    for link in connected:
+        [response] = link.outbox.values()
+        assert response.injection == pb.Injection(
+            drill_id="chat/1",
+            number=1,
+            renewal=5,
+            service_id="chat",
+            region_id="eu",
+            kind="ErrorRate",
+            share_per_mille=250,
+        )

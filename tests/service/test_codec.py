@@ -91,7 +91,7 @@ def test_an_entry_of_a_later_version_stops_the_replica() -> None:
     entry = _entry(a_command())
     entry.version = CODEC_VERSION + 1
 
-    with pytest.raises(UnknownEntryError, match="needs version 2"):
+    with pytest.raises(UnknownEntryError, match=f"needs version {CODEC_VERSION + 1}"):
         decode_command(b"\x01" + entry.SerializeToString(), index=1)
 
 

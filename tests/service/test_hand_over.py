@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from director.core.commands import TokenShown
 from director.core.effects import Effect, HandOver
 from director.core.events import GenerationStarted
+from director.core.failover import Bench
 from director.core.ids import AgentId, FencingToken, ReplicaId
 from director.core.inputs import Input, LeadershipGained
 from director.core.state import State
@@ -39,6 +40,12 @@ class HandsOver:
         self, region_id: RegionId, service_ids: tuple[ServiceId, ...]
     ) -> tuple[Effect, ...]:
         return ()
+
+    def director_now_ms(self, *, now_ms: int) -> int:
+        return now_ms
+
+    def bench(self, *, now_ms: int) -> Bench:
+        raise NotImplementedError(f"nobody asks at {now_ms}")
 
     def service_views(self, *, now_ms: int) -> tuple[ServiceView, ...]:
         return ()

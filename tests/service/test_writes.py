@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -218,3 +219,16 @@ def test_words_without_end_are_refused() -> None:
         outcome(Desk(), Change(reason="x" * 1_025))
 
     assert raised.value.metadata == {"field": "change.reason", "charsMax": "1024"}
+
+
+@pytest.mark.parametrize("hidden", ["\n", "\x1b[2J", "\x9b2J", "\u202e", "\u2028", "\x00"])
+@pytest.mark.parametrize("field", ["request_id", "actor", "reason"])
+def test_what_others_will_read_holds_nothing_that_plays_with_their_terminals(
+    field: str, hidden: str
+) -> None:
+    desk = Desk()
+
+    with pytest.raises(InvalidRequestError, match=f"change.{field}"):
+        outcome(desk, replace(Change(), **{field: f"power{hidden}work"}))  # type: ignore[arg-type]
+
+    assert desk.asked == []

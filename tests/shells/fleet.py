@@ -16,7 +16,9 @@ from director.app import PeerAddresses, Running, Settings, start
 from director.client.channel import open_channel
 from director.client.resolver import error_info
 from director.core.timing import Timing
+from director.runtime.identity import Identity
 from tests.support.memory_consensus import MemoryGroup
+from tests.support.pki import OPERATOR, FleetPki, a_director, an_agent
 from trafficdirector.admin.v1 import admin_pb2
 from trafficdirector.agent.v1 import agent_pb2
 from trafficdirector.routing.v1 import routing_pb2
@@ -99,6 +101,13 @@ class Fleet:
     addresses: dict[str, str]
     running: dict[str, Running] = field(default_factory=dict)
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+    pki: FleetPki | None = None
+    timing: Timing = FAST
+
+    def open(self, replica_id: str, who: Identity = OPERATOR) -> grpc.aio.Channel:
+        """Open a channel to one replica; with TLS as ``who``. Close it."""
+        tls = None if self.pki is None else self.pki.tls(who)
+        return open_channel(self.addresses[replica_id], tls)
 
     async def start(self, replica_id: str) -> None:
         """Start one replica, or start it again on its directory."""
@@ -115,7 +124,10 @@ class Fleet:
             "127.0.0.1:1",
             f"domain-{replica_id}",
             peers,
-            FAST,
+            self.timing,
+            http_listen="127.0.0.1:0",
+            tls=None if self.pki is None else self.pki.paths(a_director(replica_id)),
+            roles=None if self.pki is None else self.pki.roles,
         )
         self.running[replica_id] = await start(settings, consensus=self.group.consensus(replica_id))
 
@@ -125,6 +137,8 @@ class Fleet:
         for running in self.running.values():
             await running.replica.stop()
             await running.server.stop(grace_ms=0)
+            if running.http is not None:
+                await running.http.stop()
             running.watcher.cancel()
 
     async def call(  # the method's full name and its two messages
@@ -133,7 +147,7 @@ class Fleet:
         """Call one method of one replica."""
         channel = self.channels.get(replica_id)
         if channel is None:
-            channel = self.channels[replica_id] = open_channel(self.addresses[replica_id])
+            channel = self.channels[replica_id] = self.open(replica_id)
         multi: Any = channel.unary_unary(
             f"/trafficdirector.{method}",
             request_serializer=lambda message: message.SerializeToString(),
@@ -174,8 +188,10 @@ class Fleet:
 
 
 @asynccontextmanager
-async def a_fleet(*, size: int = 3) -> AsyncIterator[Fleet]:
-    """Start replicas d0, d1, ...; d0 leads."""
+async def a_fleet(
+    *, size: int = 3, has_tls: bool = False, timing: Timing = FAST
+) -> AsyncIterator[Fleet]:
+    """Start replicas d0, d1, ...; d0 leads. ``has_tls``: all of it over mutual TLS."""
     replica_ids = [f"d{number}" for number in range(size)]
     ports = free_ports(size)
     with TemporaryDirectory() as directory:
@@ -183,6 +199,8 @@ async def a_fleet(*, size: int = 3) -> AsyncIterator[Fleet]:
             MemoryGroup(replica_ids),
             Path(directory),
             {each: f"127.0.0.1:{port}" for each, port in zip(replica_ids, ports, strict=True)},
+            pki=FleetPki(Path(directory) / "pki") if has_tls else None,
+            timing=timing,
         )
         try:
             for each in replica_ids:
@@ -197,6 +215,7 @@ class ScriptedAgent:
 
     Attributes:
         is_passing: What it says of every service it guards.
+        load_rps: The same of what each of them takes; None says nothing.
         token: Of the lease it holds; None without one.
         directives: What it was told, newest by group.
     """
@@ -207,6 +226,7 @@ class ScriptedAgent:
         self.region_id = region_id
         self.service_ids = list(service_ids)
         self.is_passing = True
+        self.load_rps: int | None = None
         self.directives: dict[str, agent_pb2.GroupDirective] = {}
         self.plans: list[agent_pb2.ProbePlan] = []
         self.refusals: list[str] = []
@@ -214,6 +234,7 @@ class ScriptedAgent:
         self._demoted: agent_pb2.FencingToken | None = None
         self._counter = 0
         self._fleet = fleet
+        self._identity = an_agent(region_id)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -235,7 +256,7 @@ class ScriptedAgent:
     async def _stay(self, replica_id: str) -> None:
         while True:
             try:
-                async with open_channel(self._fleet.addresses[replica_id]) as channel:
+                async with self._fleet.open(replica_id, self._identity) as channel:
                     await self._stream(channel)
             except grpc.aio.AioRpcError:
                 await asyncio.sleep(0.02)
@@ -290,7 +311,9 @@ class ScriptedAgent:
     def _readings(self) -> agent_pb2.Readings:
         readings = agent_pb2.Readings(
             services=[
-                agent_pb2.ServiceReading(service_id=each, passing=self.is_passing)
+                agent_pb2.ServiceReading(
+                    service_id=each, passing=self.is_passing, load_rps=self.load_rps
+                )
                 for each in self.service_ids
             ]
         )

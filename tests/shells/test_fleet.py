@@ -10,7 +10,6 @@ import grpc.aio
 import pytest
 from structlog.testing import capture_logs
 
-from director.client.channel import open_channel
 from director.client.resolver import error_info
 from director.core.inputs import Committed
 from director.service.codec import encode_state
@@ -23,6 +22,7 @@ from tests.shells.fleet import (
     eventually,
     reason_of,
 )
+from tests.support.pki import OPERATOR, an_agent
 from trafficdirector.admin.v1 import admin_pb2 as pb
 from trafficdirector.agent.v1 import agent_pb2
 from trafficdirector.peer.v1 import peer_pb2
@@ -31,9 +31,13 @@ from trafficdirector.routing.v1 import routing_pb2
 pytestmark = pytest.mark.slow
 
 
-def run(story: Callable[[Fleet], Awaitable[None]], *, size: int = 3) -> None:
+# The important stories are told of a fleet under mutual TLS as well.
+with_and_without_tls = pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "tls"])
+
+
+def run(story: Callable[[Fleet], Awaitable[None]], *, size: int = 3, has_tls: bool = False) -> None:
     async def whole() -> None:
-        async with a_fleet(size=size) as fleet:
+        async with a_fleet(size=size, has_tls=has_tls) as fleet:
             await story(fleet)
 
     asyncio.run(whole())
@@ -50,7 +54,8 @@ EMBED_FROM_MONS = routing_pb2.ResolveRequest(
 )
 
 
-def test_documents_applied_at_the_leader_are_answered_from_at_every_replica() -> None:
+@with_and_without_tls
+def test_documents_applied_at_the_leader_are_answered_from_at_every_replica(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         applied = await fleet.apply()
         assert applied.revision == 1
@@ -72,12 +77,15 @@ def test_documents_applied_at_the_leader_are_answered_from_at_every_replica() ->
                 pb.GetManifestRequest(),
                 pb.GetManifestResponse,
             )
-            assert manifest == pb.GetManifestResponse(documents=MANIFEST, revision=1)
+            assert manifest == pb.GetManifestResponse(
+                documents=MANIFEST, revision=1, etag=applied.etag
+            )
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
-def test_a_follower_refuses_a_change_and_names_the_leader_with_its_address() -> None:
+@with_and_without_tls
+def test_a_follower_refuses_a_change_and_names_the_leader_with_its_address(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         error = await refused(fleet.apply("d2"))
 
@@ -87,7 +95,7 @@ def test_a_follower_refuses_a_change_and_names_the_leader_with_its_address() -> 
         assert (info.reason, info.domain) == ("NOT_LEADER", "trafficdirector")
         assert dict(info.metadata) == {"leaderId": "d0", "leaderAddress": fleet.addresses["d0"]}
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
 def test_before_any_documents_every_service_is_unknown_and_the_replica_is_ready() -> None:
@@ -207,7 +215,8 @@ def test_a_drain_needs_a_reason_and_moves_clients_elsewhere() -> None:
     run(story)
 
 
-def test_an_agent_is_granted_ownership_and_a_lease_and_clients_follow() -> None:
+@with_and_without_tls
+def test_an_agent_is_granted_ownership_and_a_lease_and_clients_follow(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.apply()
         agents = [ScriptedAgent(fleet, each) for each in ("eu-west1", "eu-north1", "us-east1")]
@@ -240,10 +249,11 @@ def test_an_agent_is_granted_ownership_and_a_lease_and_clients_follow() -> None:
             for agent in agents:
                 await agent.kill()
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
-def test_a_switchover_by_hand_streams_its_stages_until_it_settles() -> None:
+@with_and_without_tls
+def test_a_switchover_by_hand_streams_its_stages_until_it_settles(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         # A busy machine may seem silent for FAST's short bounds; that is not the story.
         await fleet.apply(
@@ -273,7 +283,9 @@ def test_a_switchover_by_hand_streams_its_stages_until_it_settles() -> None:
             stages = [each.stage for each in runs]
             assert stages[-1] == "settled", runs[-1]
             assert stages.index("fencing") < stages.index("promoting")
-            assert (runs[-1].kind, runs[-1].actor) == ("switchover", "ana")
+            # What a caller says of itself counts only where nobody has to prove who they are.
+            actor = OPERATOR.uri if has_tls else "ana"
+            assert (runs[-1].kind, runs[-1].actor) == ("switchover", actor)
             assert runs[-1].measured_rto_ms > 0
             answer = await fleet.resolve("d2", routing_pb2.ResolveRequest(service_id="chat"))
             assert (answer.region_id, answer.epoch) == ("eu-north1", 2)
@@ -288,7 +300,7 @@ def test_a_switchover_by_hand_streams_its_stages_until_it_settles() -> None:
             for agent in agents:
                 await agent.kill()
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
 FRESH_S = 0.5  # one staleness bound of FAST: the evidence of a new leader has arrived
@@ -296,7 +308,7 @@ FRESH_S = 0.5  # one staleness bound of FAST: the evidence of a new leader has a
 
 async def watched(fleet: Fleet, replica_id: str, service_id: str) -> list[pb.Failover]:
     """Follow the next run of a service at one replica until it is over."""
-    async with open_channel(fleet.addresses[replica_id]) as channel:
+    async with fleet.open(replica_id) as channel:
         call = channel.unary_stream(
             "/trafficdirector.admin.v1.FailoverService/WatchFailover",
             request_serializer=pb.WatchFailoverRequest.SerializeToString,
@@ -400,7 +412,8 @@ def test_a_move_decided_on_an_old_epoch_is_refused() -> None:
     run(story)
 
 
-def test_the_minority_side_of_a_partition_answers_stale_and_says_so() -> None:
+@with_and_without_tls
+def test_the_minority_side_of_a_partition_answers_stale_and_says_so(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.apply()
 
@@ -430,7 +443,7 @@ def test_the_minority_side_of_a_partition_answers_stale_and_says_so() -> None:
         fleet.group.heal()
         await eventually(is_fresh)
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
 def test_a_replica_restarted_without_a_quorum_answers_from_its_disk_and_says_so() -> None:
@@ -461,7 +474,8 @@ def test_a_replica_restarted_without_a_quorum_answers_from_its_disk_and_says_so(
     run(story)
 
 
-def test_a_new_leader_takes_over_and_goes_on_from_the_same_state() -> None:
+@with_and_without_tls
+def test_a_new_leader_takes_over_and_goes_on_from_the_same_state(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.apply()
         agents = [ScriptedAgent(fleet, each) for each in ("eu-west1", "eu-north1")]
@@ -484,11 +498,11 @@ def test_a_new_leader_takes_over_and_goes_on_from_the_same_state() -> None:
             for agent in agents:
                 await agent.kill()
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
 def hello(**changed: str) -> agent_pb2.ReportRequest:
-    words = {"region_id": "eu-west1", "agent_id": "a", "boot_id": "b", **changed}
+    words = {"region_id": "eu-west1", "agent_id": "eu-west1-agent", "boot_id": "b", **changed}
     return agent_pb2.ReportRequest(hello=agent_pb2.Hello(**words))
 
 
@@ -519,7 +533,7 @@ def test_an_agent_that_does_not_say_properly_who_it_is_is_refused(
 
 async def reported(fleet: Fleet, requests: list[agent_pb2.ReportRequest]) -> None:
     """Send ``requests`` as an agent and read until the stream ends."""
-    async with open_channel(fleet.addresses["d0"]) as channel:
+    async with fleet.open("d0", an_agent("eu-west1")) as channel:
         call = channel.stream_stream(
             "/trafficdirector.agent.v1.AgentService/Report",
             request_serializer=agent_pb2.ReportRequest.SerializeToString,
@@ -540,7 +554,8 @@ async def reported(fleet: Fleet, requests: list[agent_pb2.ReportRequest]) -> Non
             )
 
 
-def test_a_report_larger_than_64_kib_ends_the_stream() -> None:
+@with_and_without_tls
+def test_a_report_larger_than_64_kib_ends_the_stream(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.apply()
         large = agent_pb2.ReportRequest(
@@ -563,10 +578,11 @@ def test_a_report_larger_than_64_kib_ends_the_stream() -> None:
         assert info is not None
         assert dict(info.metadata) == {"bytes": str(large.ByteSize()), "bytesMax": "65536"}
 
-    run(story, size=1)
+    run(story, size=1, has_tls=has_tls)
 
 
-def test_a_message_of_10_mib_is_refused_and_the_replica_goes_on() -> None:
+@with_and_without_tls
+def test_a_message_of_10_mib_is_refused_and_the_replica_goes_on(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.apply()
         large = pb.ApplyManifestRequest(documents="x" * (10 << 20))
@@ -586,7 +602,7 @@ def test_a_message_of_10_mib_is_refused_and_the_replica_goes_on() -> None:
         assert "larger than max" in (error.details() or "")
         assert (await fleet.resolve("d0", EMBED_FROM_MONS)).region_id == "eu-west1"
 
-    run(story, size=1)
+    run(story, size=1, has_tls=has_tls)
 
 
 @pytest.mark.parametrize(
@@ -632,7 +648,7 @@ def test_health_reflection_and_members_answer() -> None:
         from grpc_health.v1 import health_pb2  # noqa: PLC0415
 
         await fleet.apply()
-        async with open_channel(fleet.addresses["d0"]) as channel:
+        async with fleet.open("d0") as channel:
             check = channel.unary_unary(
                 "/grpc.health.v1.Health/Check",
                 request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
@@ -640,7 +656,7 @@ def test_health_reflection_and_members_answer() -> None:
             )
 
             async def is_serving() -> bool:
-                answer = await check(health_pb2.HealthCheckRequest())
+                answer = await check(health_pb2.HealthCheckRequest(), timeout=5)
                 return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
             await eventually(is_serving)
@@ -660,7 +676,8 @@ def test_health_reflection_and_members_answer() -> None:
     run(story)
 
 
-def test_leadership_can_be_handed_over() -> None:
+@with_and_without_tls
+def test_leadership_can_be_handed_over(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.call(
             "d0",
@@ -675,7 +692,7 @@ def test_leadership_can_be_handed_over() -> None:
         await eventually(leads)
         await fleet.apply("d2")
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
 def test_reads_go_on_when_the_log_stopped_for_good_and_writes_say_why() -> None:
@@ -745,7 +762,8 @@ def test_a_snapshot_is_saved_and_a_restart_begins_with_it() -> None:
     run(story, size=1)
 
 
-def test_what_only_a_follower_hears_reaches_the_leader() -> None:
+@with_and_without_tls
+def test_what_only_a_follower_hears_reaches_the_leader(has_tls: bool) -> None:
     async def story(fleet: Fleet) -> None:
         await fleet.apply()
         agent = ScriptedAgent(fleet, "us-east1", ("embed",))
@@ -765,7 +783,7 @@ def test_what_only_a_follower_hears_reaches_the_leader() -> None:
         finally:
             await agent.kill()
 
-    run(story)
+    run(story, has_tls=has_tls)
 
 
 def test_evidence_from_a_stranger_or_at_a_follower_is_refused() -> None:
@@ -774,7 +792,7 @@ def test_evidence_from_a_stranger_or_at_a_follower_is_refused() -> None:
             ("d0", "d9", "INVALID_REQUEST"),
             ("d1", "d2", "NOT_LEADER"),
         ):
-            async with open_channel(fleet.addresses[replica_id]) as channel:
+            async with fleet.open(replica_id) as channel:
                 call = channel.stream_stream(
                     "/trafficdirector.peer.v1.EvidenceService/Relay",
                     request_serializer=peer_pb2.RelayRequest.SerializeToString,
@@ -798,7 +816,7 @@ def test_evidence_from_a_stranger_or_at_a_follower_is_refused() -> None:
 )
 def test_bytes_that_are_no_message_are_an_invalid_request(method: str) -> None:
     async def story(fleet: Fleet) -> None:
-        async with open_channel(fleet.addresses["d0"]) as channel:
+        async with fleet.open("d0") as channel:
             call: Any = channel.unary_unary(f"/trafficdirector.{method}")
             error = await refused(call(b"\xff\xff\xff\xff", timeout=8))
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -849,7 +867,7 @@ def test_a_change_of_an_unknown_member_names_the_members(
 
 def test_an_agent_that_sends_no_message_is_an_invalid_request() -> None:
     async def story(fleet: Fleet) -> None:
-        async with open_channel(fleet.addresses["d0"]) as channel:
+        async with fleet.open("d0") as channel:
             call: Any = channel.stream_stream("/trafficdirector.agent.v1.AgentService/Report")()
             await call.write(b"\xff\xff\xff\xff")
             error = await refused(call.read())
@@ -863,7 +881,7 @@ async def first_of(
     fleet: Fleet, method: str, request: Any, *, timeout_s: float = 5
 ) -> grpc.aio.AioRpcError:
     """Return how a stream of answers that has none ends."""
-    async with open_channel(fleet.addresses["d0"]) as channel:
+    async with fleet.open("d0") as channel:
         call: Any = channel.unary_stream(
             f"/trafficdirector.{method}",
             request_serializer=lambda message: message.SerializeToString(),

@@ -76,7 +76,8 @@ def _one_way_ms(options: Options, here: str, there: str) -> int:
 def topology(options: Options) -> Topology:
     """What is declared: every service in all regions; where a service begins comes first."""
     rng = random.Random(f"priorities {options.seed}")
-    policy = Policy(PolicyId("tier0"), min_interval_ms=options.cooldown_ms)
+    # Worlds play many failovers of one service in minutes; damping would end the game at the third.
+    policy = Policy(PolicyId("tier0"), min_interval_ms=options.cooldown_ms, flap_half_life_ms=0)
     first = ServicePlan(SERVICE, True, options.first_home, options.rpo_ms)
     regions = tuple(
         RegionSpec(RegionId(name), _place(number), "EU", f"{name}-domain")

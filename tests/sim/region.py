@@ -15,6 +15,7 @@ from regions.core.effects import (
     KeepTokens,
     KeptTokens,
     MeasureLag,
+    MeasureLoad,
     Note,
     ProveWrite,
     SendLease,
@@ -30,6 +31,7 @@ from regions.core.inputs import (
     Disconnected,
     Input,
     LagMeasured,
+    LoadMeasured,
     ProbeFinished,
     Ticked,
     TokensKept,
@@ -217,8 +219,8 @@ class Region:
                     stream.connection.to_server(effect)
             case StartProbe(target):
                 self._probe(target)
-            case MeasureLag(service_id):
-                self._measure_lag(service_id)
+            case MeasureLag() | MeasureLoad():
+                self._measure(effect)
             case SetGate():
                 self.gates.put(effect)
                 self.on_gate(effect)
@@ -298,8 +300,13 @@ class Region:
             self.process, service.process, service.probed, ended, target.timeout_ms
         )
 
-    def _measure_lag(self, service_id: ServiceId) -> None:
+    def _measure(self, effect: MeasureLag | MeasureLoad) -> None:
+        service_id = effect.service_id
         started_at_ms = self.process.clock.now_ms()
+        if isinstance(effect, MeasureLoad):
+            # No service of the simulated worlds says how much it takes.
+            self.receive(LoadMeasured(service_id, None, started_at_ms))
+            return
         service = self.services[service_id]
         self._world.network.call(
             self.process,

@@ -24,6 +24,7 @@ from director.core.effects import (
     Answer,
     Barrier,
     DirectGroup,
+    DirectInjection,
     DirectProbes,
     Effect,
     GrantLease,
@@ -223,7 +224,7 @@ class Replica:
                 self._confirm(effect)
             case GrantLease() | RefuseLease():
                 self._answer_lease(effect)
-            case DirectGroup() | DirectProbes():
+            case DirectGroup() | DirectProbes() | DirectInjection():
                 for link in self._links.values():
                     self._direct(effect, link)
             case Relay():
@@ -381,15 +382,15 @@ class Replica:
         if self._links.get(key) is link:
             del self._links[key]
 
-    def _direct(self, effect: DirectGroup | DirectProbes, link: _Link) -> None:
+    def _direct(self, effect: DirectGroup | DirectProbes | DirectInjection, link: _Link) -> None:
         assert link.hello is not None, "a link is kept from its hello on"
-        is_meant = (
-            effect.service_id in link.hello.service_ids
-            if isinstance(effect, DirectGroup)
-            else effect.region_id == link.hello.region_id
-        )
-        if is_meant:
-            self._say(link, effect)
+        match effect:
+            case DirectGroup() if effect.service_id not in link.hello.service_ids:
+                return
+            case DirectProbes() if effect.region_id != link.hello.region_id:
+                return
+            case _:
+                self._say(link, effect)
 
     def _answer_lease(self, effect: GrantLease | RefuseLease) -> None:
         self._world.watch.lease_answered(self.replica_id, effect)

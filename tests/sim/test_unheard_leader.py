@@ -39,6 +39,7 @@ def test_a_fleet_is_not_settled_while_a_lease_from_before_the_fault_runs_out() -
     story.cluster.start()
     story.until_settled(SETTLE_MS_MAX, "at the start")
     home = story.cluster.home()
+    assert home is not None, "it settled"
     directors = [each.process.host for each in story.cluster.replicas.values()]
 
     story.world.network.cut("agent", [(home, host) for host in directors], ALL_PLANES)

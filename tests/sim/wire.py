@@ -65,6 +65,7 @@ FromDirector: TypeAlias = (
     | Pulse
     | of_director.DirectGroup
     | of_director.DirectProbes
+    | of_director.DirectInjection
     | of_director.GrantLease
     | of_director.RefuseLease
 )
@@ -128,7 +129,9 @@ def lease_asked(effect: of_agent.SendLease, hello: Hello) -> to_director.LeaseAs
 def _readings(readings: agent_readings.Readings) -> observations.Readings:
     return observations.Readings(
         tuple(
-            observations.ServiceReading(each.service_id, each.passing, each.lag_ms, each.lag_age_ms)
+            observations.ServiceReading(
+                each.service_id, each.passing, each.lag_ms, each.lag_age_ms, each.load_rps
+            )
             for each in readings.services
         ),
         tuple(
@@ -150,13 +153,17 @@ def _readings(readings: agent_readings.Readings) -> observations.Readings:
                 each.is_open,
                 None if each.demoted_through is None else director_token(each.demoted_through),
                 each.home,
+                each.has_long_answers,
             )
             for each in readings.gates
         ),
+        readings.muted,
     )
 
 
-def agent_input(said: FromDirector, director_id: str, timing: Timing) -> to_agent.Input:
+def agent_input(  # noqa: PLR0911 - one each
+    said: FromDirector, director_id: str, timing: Timing
+) -> to_agent.Input:
     """What a director said, as the agent takes it in."""
     match said:
         case Welcome():
@@ -176,10 +183,23 @@ def agent_input(said: FromDirector, director_id: str, timing: Timing) -> to_agen
                 said.home,
                 agent_token(said.token),
                 said.demote,
+                said.prepare,
             )
         case of_director.DirectProbes():
             return to_agent.ProbesDirected(
                 agent_ids.ReplicaId(director_id), tuple(_target(each) for each in said.targets)
+            )
+        case of_director.DirectInjection():
+            return to_agent.InjectionDirected(
+                said.drill_id,
+                said.number,
+                said.renewal,
+                said.service_id,
+                said.region_id,
+                said.kind.value,
+                said.share_per_mille,
+                said.delay_ms,
+                said.ttl_ms,
             )
         case of_director.GrantLease():
             return to_agent.LeaseGranted(
@@ -206,4 +226,5 @@ def _target(target: of_director.ProbeTarget) -> agent_readings.ProbeTarget:
         target.timeout_ms,
         target.rise_count,
         target.fall_count,
+        target.forgive_count,
     )

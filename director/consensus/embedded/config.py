@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from director.runtime.tls import TlsFiles
+
 MIB = 1 << 20
 
 
@@ -42,6 +44,8 @@ class EmbeddedConfig:
     """At most, to one peer: entries of the others must not wait behind a snapshot."""
     allow_insecure: bool = False
     """Listen where other machines can connect, though nothing is encrypted or authenticated."""
+    tls: TlsFiles | None = None
+    """What to show to the other replicas, and whom to trust; None talks to them without TLS."""
 
     def __post_init__(self) -> None:
         """Check every value."""

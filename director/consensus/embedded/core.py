@@ -148,7 +148,9 @@ class ReplicaCore:
             self.roster.note_replicated(address_by_id, joined_by_id)
             self._deliverer.snapshot(mark.index, payload)
             self._directory.snapshot = None
-        await self.transport.start(self.config.listen, allow_insecure=self.config.allow_insecure)
+        await self.transport.start(
+            self.config.listen, allow_insecure=self.config.allow_insecure, tls=self.config.tls
+        )
         cut = self._directory.wal.cut
         log.info(
             "consensus_started",

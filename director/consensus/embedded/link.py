@@ -19,6 +19,8 @@ from director.consensus.embedded.wire import encode_batch, encode_mark, encode_m
 from director.raft.messages import ENTRY_OVERHEAD_BYTES, Message, MessageKind
 from director.runtime.backoff import Backoff
 from director.runtime.clock import boot_ns
+from director.runtime.identity import Identity, Kind
+from director.runtime.tls import TlsFiles
 from trafficdirector.peer.v1 import peer_pb2
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ PROBE_INTERVAL_MS = 1_000
 # Until enough round trips are known.
 _FIRST_PROBES_INTERVAL_MS = 100
 _SNAPSHOT_MS_MIN = 30_000
+
+_REFUSALS = (
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNAUTHENTICATED,
+)
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 5_000),
@@ -80,6 +88,21 @@ class Hello:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LinkTerms:
+    """On which terms a link is kept.
+
+    Attributes:
+        vet: Says why whoever answers there may not be talked to, or "".
+        on_unreachable: Called with the peer when messages to it were dropped.
+        tls: What to show to the peer; None connects without TLS.
+    """
+
+    vet: Callable[[Hello], Awaitable[str]]
+    on_unreachable: Callable[[str], None]
+    tls: TlsFiles | None = None
+
+
 class PeerLink:
     """Sends to one peer.
 
@@ -95,8 +118,7 @@ class PeerLink:
         hello: Hello,
         *,
         rng: "Random",
-        vet: Callable[[Hello], Awaitable[str]],
-        on_unreachable: Callable[[str], None],
+        terms: LinkTerms,
     ) -> None:
         """Connect and stay connected until ``close``.
 
@@ -105,15 +127,15 @@ class PeerLink:
             address: Where it listens.
             hello: Who sends.
             rng: Draws the pauses between attempts.
-            vet: Says why whoever answers there may not be talked to, or "".
-            on_unreachable: Called with the peer when messages to it were dropped.
+            terms: On which it talks to the peer.
         """
         self.peer_id = peer_id
         self.address = address
         self._hello = hello
         self._backoff = Backoff(rng, base_ms=50, cap_ms=500)
-        self._vet = vet
-        self._on_unreachable = on_unreachable
+        self._vet = terms.vet
+        self._on_unreachable = terms.on_unreachable
+        self._tls = terms.tls
         self._queue: deque[Message] = deque()
         self._queue_bytes = 0
         self._news = asyncio.Event()
@@ -125,7 +147,8 @@ class PeerLink:
         self._complaint = ""
         self._probes: deque[int] = deque()
         self._round_trips = RoundTrips()
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._tls_generation = 0
+        self._channel = self._opened()
         self._task = asyncio.ensure_future(self._run())
 
     @property
@@ -169,13 +192,32 @@ class PeerLink:
             try:
                 await self._exchange()
             except grpc.aio.AioRpcError as error:
-                refused = error.code() in (
-                    grpc.StatusCode.PERMISSION_DENIED,
-                    grpc.StatusCode.FAILED_PRECONDITION,
-                )
-                self._complain(error.details() or str(error.code()), refused=refused)
+                said = error.details() or str(error.code())
+                # A handshake that fails goes on failing until somebody changes a certificate.
+                refused = error.code() in _REFUSALS or "handshake" in said.lower()
+                self._complain(said, refused=refused)
             self._disconnected()
             await asyncio.sleep(self._backoff.next_delay_ms() / 1000)
+            await self._reopen_if_renewed()
+
+    def _opened(self) -> grpc.aio.Channel:
+        if self._tls is None:
+            return grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+        credentials = self._tls.channel_credentials()
+        self._tls_generation = self._tls.generation
+        # Nobody but this very peer may answer, whoever else is a director.
+        peer = Identity(self._tls.trust_domain, Kind.DIRECTOR, self.peer_id)
+        named = ("grpc.ssl_target_name_override", peer.server_name)
+        return grpc.aio.secure_channel(self.address, credentials, options=(*CHANNEL_OPTIONS, named))
+
+    async def _reopen_if_renewed(self) -> None:
+        """Take a new channel for a new certificate; a channel keeps the one it was made with."""
+        if self._tls is None:
+            return
+        self._tls.refresh()
+        if self._tls.generation != self._tls_generation:
+            old, self._channel = self._channel, self._opened()
+            await old.close()
 
     def _complain(self, what: str, *, refused: bool) -> None:
         # Once per change: a peer that is down for an hour is one line.

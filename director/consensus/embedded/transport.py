@@ -8,10 +8,14 @@ import grpc
 import structlog
 
 from director.consensus.embedded import link as links
-from director.consensus.embedded.link import Hello, PeerLink
+from director.consensus.embedded.link import Hello, LinkTerms, PeerLink
 from director.consensus.embedded.wire import MalformedMessageError, decode_batch, decode_message
 from director.raft.messages import Message
+from director.runtime.call_guard import CallGuard, Policy
+from director.runtime.caller import DENIALS, caller
+from director.runtime.identity import Identity, Kind
 from director.runtime.loopback import ensure_loopback
+from director.runtime.tls import TlsFiles
 from director.storage.snapshots import SnapshotOffer
 from trafficdirector.peer.v1 import peer_pb2
 
@@ -33,6 +37,9 @@ _SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_concurrent_streams", 64),
+    ("grpc.max_metadata_size", 8 << 10),
+    ("grpc.absolute_max_metadata_size", 16 << 10),
+    ("grpc.server_handshake_timeout_ms", 5_000),
 )
 
 Chunks: TypeAlias = AsyncIterator[bytes]
@@ -42,6 +49,13 @@ _ExchangeContext: TypeAlias = (
 _InstallContext: TypeAlias = (
     "grpc.aio.ServicerContext[peer_pb2.InstallSnapshotRequest, peer_pb2.InstallSnapshotResponse]"
 )
+
+
+def _directors_only(identity: Identity, method: str) -> str | None:
+    """Return why an identity may not call the peer port. Members are looked at with the Hello."""
+    if identity.kind is Kind.DIRECTOR:
+        return None
+    return f"{identity.uri} is no director, and {method.rpartition('.')[2]} is for them alone"
 
 
 class TransportShell(Protocol):
@@ -83,17 +97,23 @@ class Transport:
         self._closing: set[asyncio.Task[None]] = set()
         self._refused: dict[str, str] = {}
         self._server: grpc.aio.Server | None = None
+        self._tls: TlsFiles | None = None
         self._is_open = True
 
-    async def start(self, listen: str, *, allow_insecure: bool) -> None:
+    async def start(
+        self, listen: str, *, allow_insecure: bool, tls: TlsFiles | None = None
+    ) -> None:
         """Listen.
 
         Raises:
-            ValueError: The address is no address, or not loopback.
+            ValueError: The address is no address, or without TLS not loopback.
             RuntimeError: The address is in use.
         """
-        address = listen if allow_insecure else ensure_loopback(listen)
-        server = grpc.aio.server(options=_SERVER_OPTIONS)
+        is_open = allow_insecure or tls is not None
+        address = listen if is_open else ensure_loopback(listen)
+        self._tls = tls
+        guard = CallGuard(Policy(tls, _directors_only, needs_deadline=False))
+        server = grpc.aio.server(options=_SERVER_OPTIONS, interceptors=[guard])
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Exchange": grpc.stream_stream_rpc_method_handler(
                 self._exchange,
@@ -107,7 +127,10 @@ class Transport:
             ),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
-        server.add_insecure_port(address)
+        if tls is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, tls.server_credentials())
         await server.start()
         self._server = server
 
@@ -140,8 +163,7 @@ class Transport:
             address,
             self._hello,
             rng=self._rng,
-            vet=self._vet_answering(peer_id),
-            on_unreachable=self._shell.unreachable,
+            terms=LinkTerms(self._vet_answering(peer_id), self._shell.unreachable, self._tls),
         )
         self._link_by_id[peer_id] = link
         return link
@@ -166,6 +188,11 @@ class Transport:
     async def _admit(self, hello: Hello) -> str:
         """Return why a peer may not talk to this replica, or "" if it may."""
         own = self._hello
+        who = caller()
+        if who is not None and who.name != hello.replica_id:
+            message = f"{who.uri} speaks for {hello.replica_id or 'nobody'}"
+            DENIALS.note("REPLICA", who=who.uri, method=links.EXCHANGE, message=message)
+            return message
         if hello.fleet_id != own.fleet_id:
             return f"{own.replica_id} belongs to fleet {own.fleet_id}, not to {hello.fleet_id}"
         if not hello.replica_id or hello.replica_id == own.replica_id or not hello.incarnation:

@@ -87,7 +87,8 @@ BUGS = (
     )),
     Bug("a home that is being fenced is asked for nothing, and granted leases", "L2",
         leader_lost(region_loss=RegionLoss.UNSEEN, rpo_ms=None), (
-        Edit(directives, "_direct", "demote=group.group_id in fenced", "demote=False"),
+        Edit(directives, "_direct",
+             "demote=fenced.get(group.group_id) is StageName.FENCING", "demote=False"),
         Edit(lease, "LeaseBook._ownership_refusal", "run.stage is StageName.FENCING", "False"),
     ), is_liveness=True),
     Bug("an abort grants the same epoch again", "A2",

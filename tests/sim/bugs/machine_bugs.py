@@ -61,10 +61,10 @@ BUGS = (
         Edit(safety, "_rpo_refusal", "if bound_ms <= allowed_ms:", "if True:"),
     )),
     Bug("a region that is DOWN may take over", "D4", _COMMITTED, (
-        Edit(safety, "_standing_refusal", "if is_down and override", "if False and override"),
+        Edit(safety, "standing_refusal", "if is_down and override", "if False and override"),
     )),
     Bug("a drained region may take over", "D4", _COMMITTED, (
-        Edit(safety, "_standing_refusal", "if target in state.drained_regions:", "if False:"),
+        Edit(safety, "standing_refusal", "if target in state.drained_regions:", "if False:"),
     )),
     Bug("the last region may be drained", "R2", _COMMITTED, (
         Edit(safety, "_withdrawal_refusal", "len(left) >= _serving_min(state, service)", "True"),
@@ -86,7 +86,8 @@ BUGS = (
     )),
     Bug("documents may take the last healthy region away", "R2", _COMMITTED, (
         Edit(machine_manifest, "manifest_refusal",
-             "return removal_refusal(state, _with_topology(state, after))", "return None"),
+             "return manifest_safety_refusal(state, _with_topology(state, after), command)",
+             "return None"),
     )),
     Bug("the velocity cap is ignored", "R3", _COMMITTED, (
         Edit(safety, "withholding_rule", "len(removed) >= VELOCITY_REGIONS_MAX", "False"),

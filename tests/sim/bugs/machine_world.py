@@ -145,7 +145,11 @@ class MachineWorld:
         )[0]  # fmt: skip
         match kind:
             case "manifest":
-                return ApplyManifest(self.stamp(request), rng.choice(_TOPOLOGIES))
+                return ApplyManifest(
+                    self.stamp(request),
+                    rng.choice(_TOPOLOGIES),
+                    allow_removed=(CHAT, VOICE, WEB),  # or a service that is owned never goes
+                )
             case "verdicts":
                 return self._draw_verdicts()
             case "grant":

@@ -1,6 +1,7 @@
 """C2: a region that was DOWN stays so for a while, and a move that failed is not tried at once."""
 
 from director.core.commands import RunKind, StageName
+from director.core.drill import DrillStage
 from director.core.state import Phase, Run, State, VerdictRecord
 from director.routing.table import Verdict
 
@@ -23,7 +24,10 @@ class Flap:
             for pair, record in after.verdicts.items():
                 was = before.verdicts.get(pair)
                 if was is not None and was is not record:
-                    self._look_at_verdict(pair, was, record, after.now_ms)
+                    broke_ms = _broken_by_drill_ms(after, pair)
+                    is_drilled = broke_ms is not None and was.suspected_at_ms >= broke_ms
+                    if not is_drilled or record.verdict is Verdict.DOWN:
+                        self._look_at_verdict(pair, was, record, after.now_ms)
         if after.runs is not before.runs and after.run_count != before.run_count:
             self._look_at_run(after)
 
@@ -59,6 +63,16 @@ class Flap:
                 f"{new.run_id} is planned {state.now_ms - run.stage_at_ms} ms after {run.run_id} "
                 "was taken back"
             )
+
+
+def _broken_by_drill_ms(state: State, pair: tuple[str, str]) -> int | None:
+    """Since when a drill that is over had the pair broken: what it broke is known to be well."""
+    for drill in state.drills:
+        scenario = drill.spec.scenario
+        if drill.stage is DrillStage.RESTORING:
+            is_its = pair == (drill.spec.service_id, scenario.region_id)
+            return drill.injected_at_ms if is_its else None
+    return None
 
 
 def _was_granted(run: Run) -> bool:

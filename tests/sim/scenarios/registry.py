@@ -7,6 +7,7 @@ from tests.sim.options import Options
 from tests.sim.scenarios import BY_FAULT
 from tests.sim.scenarios.campaign import Campaign
 from tests.sim.scenarios.directors import QuorumLostADay
+from tests.sim.scenarios.drills import Drill
 from tests.sim.scenarios.leader_lost import LeaderLostDuringFailover
 from tests.sim.scenarios.story import Story
 
@@ -24,6 +25,7 @@ SCENARIOS: dict[str, tuple[Callable[[Options], Story], Draw]] = {
     "campaign": (Campaign, Options.draw_campaign),
     "leader-lost": (LeaderLostDuringFailover, Options.draw),
     **{_named(kind): (kind, Options.draw) for kind in _STORIES},
+    _named(Drill): (Drill, Options.draw),
     _named(QuorumLostADay): (QuorumLostADay, Options.draw),
 }
 """What a name stands for, and how a seed is made into its world."""

@@ -55,10 +55,35 @@ class FleetServiceStub(object):
                 request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetRegionDrainRequest.SerializeToString,
                 response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetRegionDrainResponse.FromString,
                 _registered_method=True)
+        self.PlanManifest = channel.unary_unary(
+                '/trafficdirector.admin.v1.FleetService/PlanManifest',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.PlanManifestRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.PlanManifestResponse.FromString,
+                _registered_method=True)
+        self.ListRevisions = channel.unary_unary(
+                '/trafficdirector.admin.v1.FleetService/ListRevisions',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListRevisionsRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListRevisionsResponse.FromString,
+                _registered_method=True)
+        self.RollbackManifest = channel.unary_unary(
+                '/trafficdirector.admin.v1.FleetService/RollbackManifest',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.RollbackManifestRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.RollbackManifestResponse.FromString,
+                _registered_method=True)
+        self.ExplainBudget = channel.unary_unary(
+                '/trafficdirector.admin.v1.FleetService/ExplainBudget',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainBudgetRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainBudgetResponse.FromString,
+                _registered_method=True)
         self.SetOverride = channel.unary_unary(
                 '/trafficdirector.admin.v1.FleetService/SetOverride',
                 request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetOverrideRequest.SerializeToString,
                 response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetOverrideResponse.FromString,
+                _registered_method=True)
+        self.SetAutomation = channel.unary_unary(
+                '/trafficdirector.admin.v1.FleetService/SetAutomation',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetAutomationRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetAutomationResponse.FromString,
                 _registered_method=True)
 
 
@@ -94,8 +119,44 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanManifest(self, request, context):
+        """PlanManifest says what documents would change, whom they would move, what the budgets and the
+        loss of a region would become, and which rule refuses. Nothing is changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevisions(self, request, context):
+        """ListRevisions returns the manifests applied, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackManifest(self, request, context):
+        """RollbackManifest puts the documents of an earlier revision in force, as a new revision.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainBudget(self, request, context):
+        """ExplainBudget says where a service's recovery time goes, and how much it could lose.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetOverride(self, request, context):
         """SetOverride sets or clears an operator's verdict.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAutomation(self, request, context):
+        """SetAutomation pauses or resumes what the director does by itself, or acknowledges what it did.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,10 +185,35 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetRegionDrainRequest.FromString,
                     response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetRegionDrainResponse.SerializeToString,
             ),
+            'PlanManifest': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanManifest,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.PlanManifestRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.PlanManifestResponse.SerializeToString,
+            ),
+            'ListRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevisions,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListRevisionsRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListRevisionsResponse.SerializeToString,
+            ),
+            'RollbackManifest': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackManifest,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.RollbackManifestRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.RollbackManifestResponse.SerializeToString,
+            ),
+            'ExplainBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainBudget,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainBudgetRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainBudgetResponse.SerializeToString,
+            ),
             'SetOverride': grpc.unary_unary_rpc_method_handler(
                     servicer.SetOverride,
                     request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetOverrideRequest.FromString,
                     response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetOverrideResponse.SerializeToString,
+            ),
+            'SetAutomation': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAutomation,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetAutomationRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetAutomationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -250,6 +336,114 @@ class FleetService(object):
             _registered_method=True)
 
     @staticmethod
+    def PlanManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FleetService/PlanManifest',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.PlanManifestRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.PlanManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FleetService/ListRevisions',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListRevisionsRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FleetService/RollbackManifest',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.RollbackManifestRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.RollbackManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FleetService/ExplainBudget',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainBudgetRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SetOverride(request,
             target,
             options=(),
@@ -266,6 +460,33 @@ class FleetService(object):
             '/trafficdirector.admin.v1.FleetService/SetOverride',
             trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetOverrideRequest.SerializeToString,
             trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAutomation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FleetService/SetAutomation',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetAutomationRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.SetAutomationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -312,10 +533,25 @@ class FailoverServiceStub(object):
                 request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.WatchFailoverRequest.SerializeToString,
                 response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.WatchFailoverResponse.FromString,
                 _registered_method=True)
+        self.ListIntents = channel.unary_unary(
+                '/trafficdirector.admin.v1.FailoverService/ListIntents',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListIntentsRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListIntentsResponse.FromString,
+                _registered_method=True)
+        self.ApproveFailover = channel.unary_unary(
+                '/trafficdirector.admin.v1.FailoverService/ApproveFailover',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ApproveFailoverRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ApproveFailoverResponse.FromString,
+                _registered_method=True)
         self.CancelFailover = channel.unary_unary(
                 '/trafficdirector.admin.v1.FailoverService/CancelFailover',
                 request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.CancelFailoverRequest.SerializeToString,
                 response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.CancelFailoverResponse.FromString,
+                _registered_method=True)
+        self.ExplainFailover = channel.unary_unary(
+                '/trafficdirector.admin.v1.FailoverService/ExplainFailover',
+                request_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainFailoverRequest.SerializeToString,
+                response_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainFailoverResponse.FromString,
                 _registered_method=True)
 
 
@@ -358,8 +594,29 @@ class FailoverServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListIntents(self, request, context):
+        """ListIntents returns the moves that the director left to people, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveFailover(self, request, context):
+        """ApproveFailover makes the move that the director proposes for a service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelFailover(self, request, context):
         """CancelFailover aborts a run that has not granted a new owner yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainFailover(self, request, context):
+        """ExplainFailover says what would happen if the owner were lost now, region by region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -393,10 +650,25 @@ def add_FailoverServiceServicer_to_server(servicer, server):
                     request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.WatchFailoverRequest.FromString,
                     response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.WatchFailoverResponse.SerializeToString,
             ),
+            'ListIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIntents,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListIntentsRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListIntentsResponse.SerializeToString,
+            ),
+            'ApproveFailover': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveFailover,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ApproveFailoverRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ApproveFailoverResponse.SerializeToString,
+            ),
             'CancelFailover': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelFailover,
                     request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.CancelFailoverRequest.FromString,
                     response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.CancelFailoverResponse.SerializeToString,
+            ),
+            'ExplainFailover': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainFailover,
+                    request_deserializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainFailoverRequest.FromString,
+                    response_serializer=trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainFailoverResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -546,6 +818,60 @@ class FailoverService(object):
             _registered_method=True)
 
     @staticmethod
+    def ListIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FailoverService/ListIntents',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListIntentsRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ListIntentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveFailover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FailoverService/ApproveFailover',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ApproveFailoverRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ApproveFailoverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelFailover(request,
             target,
             options=(),
@@ -562,6 +888,33 @@ class FailoverService(object):
             '/trafficdirector.admin.v1.FailoverService/CancelFailover',
             trafficdirector_dot_admin_dot_v1_dot_admin__pb2.CancelFailoverRequest.SerializeToString,
             trafficdirector_dot_admin_dot_v1_dot_admin__pb2.CancelFailoverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainFailover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trafficdirector.admin.v1.FailoverService/ExplainFailover',
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainFailoverRequest.SerializeToString,
+            trafficdirector_dot_admin_dot_v1_dot_admin__pb2.ExplainFailoverResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,28 +67,32 @@ class PulseEcho(_message.Message):
     def __init__(self, sent_at: _Optional[int] = ..., held_ms: _Optional[int] = ...) -> None: ...
 
 class Readings(_message.Message):
-    __slots__ = ("services", "peers", "round_trips", "gates")
+    __slots__ = ("services", "peers", "round_trips", "gates", "muted_service_ids")
     SERVICES_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
     ROUND_TRIPS_FIELD_NUMBER: _ClassVar[int]
     GATES_FIELD_NUMBER: _ClassVar[int]
+    MUTED_SERVICE_IDS_FIELD_NUMBER: _ClassVar[int]
     services: _containers.RepeatedCompositeFieldContainer[ServiceReading]
     peers: _containers.RepeatedCompositeFieldContainer[PeerReading]
     round_trips: _containers.RepeatedCompositeFieldContainer[RegionRoundTrip]
     gates: _containers.RepeatedCompositeFieldContainer[GateReading]
-    def __init__(self, services: _Optional[_Iterable[_Union[ServiceReading, _Mapping]]] = ..., peers: _Optional[_Iterable[_Union[PeerReading, _Mapping]]] = ..., round_trips: _Optional[_Iterable[_Union[RegionRoundTrip, _Mapping]]] = ..., gates: _Optional[_Iterable[_Union[GateReading, _Mapping]]] = ...) -> None: ...
+    muted_service_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, services: _Optional[_Iterable[_Union[ServiceReading, _Mapping]]] = ..., peers: _Optional[_Iterable[_Union[PeerReading, _Mapping]]] = ..., round_trips: _Optional[_Iterable[_Union[RegionRoundTrip, _Mapping]]] = ..., gates: _Optional[_Iterable[_Union[GateReading, _Mapping]]] = ..., muted_service_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ServiceReading(_message.Message):
-    __slots__ = ("service_id", "passing", "lag_ms", "lag_age_ms")
+    __slots__ = ("service_id", "passing", "lag_ms", "lag_age_ms", "load_rps")
     SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     PASSING_FIELD_NUMBER: _ClassVar[int]
     LAG_MS_FIELD_NUMBER: _ClassVar[int]
     LAG_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    LOAD_RPS_FIELD_NUMBER: _ClassVar[int]
     service_id: str
     passing: bool
     lag_ms: int
     lag_age_ms: int
-    def __init__(self, service_id: _Optional[str] = ..., passing: bool = ..., lag_ms: _Optional[int] = ..., lag_age_ms: _Optional[int] = ...) -> None: ...
+    load_rps: int
+    def __init__(self, service_id: _Optional[str] = ..., passing: bool = ..., lag_ms: _Optional[int] = ..., lag_age_ms: _Optional[int] = ..., load_rps: _Optional[int] = ...) -> None: ...
 
 class PeerReading(_message.Message):
     __slots__ = ("service_id", "region_id", "passing", "round_count", "failing_for_ms", "age_ms")
@@ -115,18 +119,20 @@ class RegionRoundTrip(_message.Message):
     def __init__(self, region_id: _Optional[str] = ..., rtt_us: _Optional[int] = ...) -> None: ...
 
 class GateReading(_message.Message):
-    __slots__ = ("group_id", "token", "is_open", "demoted_through", "home_region_id")
+    __slots__ = ("group_id", "token", "is_open", "demoted_through", "home_region_id", "has_long_answers")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     IS_OPEN_FIELD_NUMBER: _ClassVar[int]
     DEMOTED_THROUGH_FIELD_NUMBER: _ClassVar[int]
     HOME_REGION_ID_FIELD_NUMBER: _ClassVar[int]
+    HAS_LONG_ANSWERS_FIELD_NUMBER: _ClassVar[int]
     group_id: str
     token: FencingToken
     is_open: bool
     demoted_through: FencingToken
     home_region_id: str
-    def __init__(self, group_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., is_open: bool = ..., demoted_through: _Optional[_Union[FencingToken, _Mapping]] = ..., home_region_id: _Optional[str] = ...) -> None: ...
+    has_long_answers: bool
+    def __init__(self, group_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., is_open: bool = ..., demoted_through: _Optional[_Union[FencingToken, _Mapping]] = ..., home_region_id: _Optional[str] = ..., has_long_answers: bool = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
     __slots__ = ("group_id", "token", "request_number", "is_proven", "is_holding")
@@ -143,20 +149,22 @@ class LeaseRequest(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., request_number: _Optional[int] = ..., is_proven: bool = ..., is_holding: bool = ...) -> None: ...
 
 class ReportResponse(_message.Message):
-    __slots__ = ("welcome", "group", "probes", "grant", "refusal", "pulse")
+    __slots__ = ("welcome", "group", "probes", "grant", "refusal", "pulse", "injection")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     PROBES_FIELD_NUMBER: _ClassVar[int]
     GRANT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     PULSE_FIELD_NUMBER: _ClassVar[int]
+    INJECTION_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     group: GroupDirective
     probes: ProbePlan
     grant: LeaseGrant
     refusal: LeaseRefusal
     pulse: Pulse
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., group: _Optional[_Union[GroupDirective, _Mapping]] = ..., probes: _Optional[_Union[ProbePlan, _Mapping]] = ..., grant: _Optional[_Union[LeaseGrant, _Mapping]] = ..., refusal: _Optional[_Union[LeaseRefusal, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ...) -> None: ...
+    injection: Injection
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., group: _Optional[_Union[GroupDirective, _Mapping]] = ..., probes: _Optional[_Union[ProbePlan, _Mapping]] = ..., grant: _Optional[_Union[LeaseGrant, _Mapping]] = ..., refusal: _Optional[_Union[LeaseRefusal, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ..., injection: _Optional[_Union[Injection, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("replica_id", "leader_id", "heartbeat_ms", "lease_ms", "lease_renew_ms")
@@ -179,18 +187,20 @@ class Pulse(_message.Message):
     def __init__(self, sent_at: _Optional[int] = ...) -> None: ...
 
 class GroupDirective(_message.Message):
-    __slots__ = ("group_id", "service_id", "home_region_id", "token", "demote")
+    __slots__ = ("group_id", "service_id", "home_region_id", "token", "demote", "prepare")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     HOME_REGION_ID_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     DEMOTE_FIELD_NUMBER: _ClassVar[int]
+    PREPARE_FIELD_NUMBER: _ClassVar[int]
     group_id: str
     service_id: str
     home_region_id: str
     token: FencingToken
     demote: bool
-    def __init__(self, group_id: _Optional[str] = ..., service_id: _Optional[str] = ..., home_region_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., demote: bool = ...) -> None: ...
+    prepare: bool
+    def __init__(self, group_id: _Optional[str] = ..., service_id: _Optional[str] = ..., home_region_id: _Optional[str] = ..., token: _Optional[_Union[FencingToken, _Mapping]] = ..., demote: bool = ..., prepare: bool = ...) -> None: ...
 
 class ProbePlan(_message.Message):
     __slots__ = ("targets",)
@@ -199,7 +209,7 @@ class ProbePlan(_message.Message):
     def __init__(self, targets: _Optional[_Iterable[_Union[ProbeTarget, _Mapping]]] = ...) -> None: ...
 
 class ProbeTarget(_message.Message):
-    __slots__ = ("service_id", "region_id", "address", "kind", "path", "every_ms", "timeout_ms", "rise_count", "fall_count")
+    __slots__ = ("service_id", "region_id", "address", "kind", "path", "every_ms", "timeout_ms", "rise_count", "fall_count", "forgive_count")
     SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     REGION_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +219,7 @@ class ProbeTarget(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     RISE_COUNT_FIELD_NUMBER: _ClassVar[int]
     FALL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FORGIVE_COUNT_FIELD_NUMBER: _ClassVar[int]
     service_id: str
     region_id: str
     address: str
@@ -218,7 +229,30 @@ class ProbeTarget(_message.Message):
     timeout_ms: int
     rise_count: int
     fall_count: int
-    def __init__(self, service_id: _Optional[str] = ..., region_id: _Optional[str] = ..., address: _Optional[str] = ..., kind: _Optional[str] = ..., path: _Optional[str] = ..., every_ms: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., rise_count: _Optional[int] = ..., fall_count: _Optional[int] = ...) -> None: ...
+    forgive_count: int
+    def __init__(self, service_id: _Optional[str] = ..., region_id: _Optional[str] = ..., address: _Optional[str] = ..., kind: _Optional[str] = ..., path: _Optional[str] = ..., every_ms: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., rise_count: _Optional[int] = ..., fall_count: _Optional[int] = ..., forgive_count: _Optional[int] = ...) -> None: ...
+
+class Injection(_message.Message):
+    __slots__ = ("drill_id", "number", "renewal", "service_id", "region_id", "kind", "share_per_mille", "delay_ms", "ttl_ms")
+    DRILL_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RENEWAL_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    REGION_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SHARE_PER_MILLE_FIELD_NUMBER: _ClassVar[int]
+    DELAY_MS_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    drill_id: str
+    number: int
+    renewal: int
+    service_id: str
+    region_id: str
+    kind: str
+    share_per_mille: int
+    delay_ms: int
+    ttl_ms: int
+    def __init__(self, drill_id: _Optional[str] = ..., number: _Optional[int] = ..., renewal: _Optional[int] = ..., service_id: _Optional[str] = ..., region_id: _Optional[str] = ..., kind: _Optional[str] = ..., share_per_mille: _Optional[int] = ..., delay_ms: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
 
 class LeaseGrant(_message.Message):
     __slots__ = ("group_id", "token", "request_number", "ttl_ms")

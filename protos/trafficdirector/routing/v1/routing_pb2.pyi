@@ -301,7 +301,7 @@ class ResidencyRule(_message.Message):
     def __init__(self, subject_jurisdiction: _Optional[str] = ..., allow_jurisdictions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Site(_message.Message):
-    __slots__ = ("region_id", "priority", "weight", "endpoints", "verdict", "override", "drained", "withheld")
+    __slots__ = ("region_id", "priority", "weight", "endpoints", "verdict", "override", "drained", "withheld", "spill_per_mille", "load_per_mille", "is_full")
     REGION_ID_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -310,6 +310,9 @@ class Site(_message.Message):
     OVERRIDE_FIELD_NUMBER: _ClassVar[int]
     DRAINED_FIELD_NUMBER: _ClassVar[int]
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
+    SPILL_PER_MILLE_FIELD_NUMBER: _ClassVar[int]
+    LOAD_PER_MILLE_FIELD_NUMBER: _ClassVar[int]
+    IS_FULL_FIELD_NUMBER: _ClassVar[int]
     region_id: str
     priority: int
     weight: int
@@ -318,4 +321,7 @@ class Site(_message.Message):
     override: str
     drained: bool
     withheld: str
-    def __init__(self, region_id: _Optional[str] = ..., priority: _Optional[int] = ..., weight: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., verdict: _Optional[str] = ..., override: _Optional[str] = ..., drained: bool = ..., withheld: _Optional[str] = ...) -> None: ...
+    spill_per_mille: int
+    load_per_mille: int
+    is_full: bool
+    def __init__(self, region_id: _Optional[str] = ..., priority: _Optional[int] = ..., weight: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., verdict: _Optional[str] = ..., override: _Optional[str] = ..., drained: bool = ..., withheld: _Optional[str] = ..., spill_per_mille: _Optional[int] = ..., load_per_mille: _Optional[int] = ..., is_full: bool = ...) -> None: ...
