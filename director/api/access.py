@@ -22,7 +22,6 @@ _CLUSTER = f"{_ADMIN}.ClusterService"
 _DRILL = "/trafficdirector.drill.v1.DrillService"
 _EVENT = "/trafficdirector.event.v1.EventService"
 _ROUTING = "/trafficdirector.routing.v1.RoutingService"
-_EVENT = "/trafficdirector.event.v1.EventService"
 
 
 class Permission(StrEnum):
