@@ -1,6 +1,5 @@
 """DrillService: rehearsals, to plan, to run and to look at."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -9,6 +8,7 @@ import grpc
 from director.api.changes import NAME_CHARS_MAX, change_from_proto, check_service
 from director.api.drill_messages import drill_to_proto, plan_to_proto, schedule_to_proto, wanted
 from director.api.errors import Context, server_stream, unary
+from director.api.following import next_state
 from director.api.handlers import service, unary_stream, unary_unary
 from director.core.commands import Stamp
 from director.core.drill_plan import plan_drill
@@ -18,14 +18,12 @@ from director.core.ids import DrillId
 from director.core.inputs import DrillAbortAsked, DrillAsked
 from director.core.machine_drills import not_found
 from director.core.reasons import Reason
-from director.core.state import State
 from director.runtime.clock import boot_ms, wall_ms
 from director.service.drill_calendar import CalendarError, local_moment
 from director.service.errors import (
     InvalidRequestError,
     NotFoundError,
     RefusedError,
-    ShuttingDownError,
 )
 from director.service.replica import Replica
 from trafficdirector.drill.v1 import drill_pb2 as pb
@@ -35,7 +33,6 @@ LISTED_DEFAULT = 50
 # Of a schedule's name, a slash and a number.
 _DRILL_ID_CHARS_MAX = 96
 _UTC = "UTC"
-_IDLE_MS = 1_000
 
 
 class DrillApi:
@@ -163,18 +160,8 @@ class DrillApi:
                     sent = encoded
                 if not drill.is_active:
                     return
-                state = await self._next(states)
+                state = await next_state(self._replica, states)
                 drill = state.drill(drill.drill_id) or drill
-
-    async def _next(self, states: asyncio.Queue[State]) -> State:
-        """Return the next state; look now and then whether this replica goes away."""
-        while True:
-            try:
-                async with asyncio.timeout(_IDLE_MS / 1_000):
-                    return await states.get()
-            except TimeoutError:
-                if self._replica.stopped.done():
-                    raise ShuttingDownError("this replica is shutting down; ask another") from None
 
     def _drill(self, drill_id: str) -> Drill:
         _check_drill_id(drill_id)

@@ -8,14 +8,13 @@ import grpc
 
 from director.api.changes import NAME_CHARS_MAX
 from director.api.errors import Context, check_parsed, to_status, unary
+from director.api.following import next_state
 from director.api.handlers import service, unary_stream, unary_unary
 from director.client.errors import ClientError
 from director.core.audit import AuditLog, AuditRecord, after
-from director.core.state import State
 from director.service.errors import (
     DirectorError,
     InvalidRequestError,
-    ShuttingDownError,
     UnavailableError,
 )
 from director.service.replica import Replica
@@ -27,7 +26,6 @@ LISTED_DEFAULT = 100
 LISTED_MAX = 500
 # A watcher that does not read for so long is cut off; it asks again from where it was.
 WRITE_DEADLINE_MS = 10_000
-_IDLE_MS = 1_000
 
 _FIELDS = tuple(each.name for each in fields(AuditRecord))
 
@@ -98,7 +96,9 @@ class EventApi:
                     await self._write(context, response)
                     lost_count = 0
                 sent = max(sent, log.count)
-                await self._next(states)
+                await next_state(self._replica, states)
+                while not states.empty():
+                    states.get_nowait()
 
     async def _write(self, context: Context, response: pb.WatchEventsResponse) -> None:
         try:
@@ -109,20 +109,6 @@ class EventApi:
                 f"nothing was read for {self._write_deadline_ms} ms; ask again from where you were",
                 writeDeadlineMs=self._write_deadline_ms,
             ) from None
-
-    async def _next(self, states: asyncio.Queue[State]) -> None:
-        """Wait until something was applied; look now and then whether this replica goes away."""
-        while True:
-            try:
-                async with asyncio.timeout(_IDLE_MS / 1_000):
-                    await states.get()
-            except TimeoutError:
-                if self._replica.stopped.done():
-                    raise ShuttingDownError("this replica is shutting down; ask another") from None
-            else:
-                while not states.empty():
-                    states.get_nowait()
-                return
 
 
 def _check(request: pb.ListEventsRequest | pb.WatchEventsRequest) -> None:

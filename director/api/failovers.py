@@ -1,6 +1,5 @@
 """FailoverService: moves of services, by hand and to look at."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -9,6 +8,7 @@ from director.api.automation import AutomationApi
 from director.api.changes import change_from_proto, check_service, epoch_from_proto, service_name
 from director.api.errors import Context, server_stream, unary
 from director.api.explanation import explanation_to_proto
+from director.api.following import next_state
 from director.api.handlers import service, unary_stream, unary_unary
 from director.core.commands import RunKind
 from director.core.ids import RunId
@@ -17,14 +17,13 @@ from director.core.reasons import Reason
 from director.core.safety import Rule
 from director.core.state import Run, State
 from director.routing.table import RegionId, ServiceId
-from director.service.errors import InvalidRequestError, NotFoundError, ShuttingDownError
+from director.service.errors import InvalidRequestError, NotFoundError
 from director.service.replica import Replica
 from director.service.writes import Done
 from trafficdirector.admin.v1 import admin_pb2 as pb
 
 NAME = "trafficdirector.admin.v1.FailoverService"
 LISTED_DEFAULT = 50
-_IDLE_MS = 1_000
 
 
 class FailoverApi:
@@ -142,21 +141,11 @@ class FailoverApi:
                     sent = run
                 if run is not None and not run.is_active:
                     return
-                state = await self._next(states)
+                state = await next_state(self._replica, states)
                 if run is not None:
                     run = state.run(run.run_id) or run
                 else:
                     run = _newest_after(state, request.service_id, after_count)
-
-    async def _next(self, states: asyncio.Queue[State]) -> State:
-        """Return the next state; look now and then whether this replica goes away."""
-        while True:
-            try:
-                async with asyncio.timeout(_IDLE_MS / 1_000):
-                    return await states.get()
-            except TimeoutError:
-                if self._replica.stopped.done():
-                    raise ShuttingDownError("this replica is shutting down; ask another") from None
 
     def _run(self, run_id: str) -> Run:
         run = self._replica.state.run(RunId(run_id))

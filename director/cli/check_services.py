@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from director.cli.findings import Finding, fail, ok, warn
 from director.cli.words import plural, seconds
 from director.config.load import load_topology
-from director.core.capacity import HEADROOM_PER_MILLE
+from director.core.capacity import HEADROOM_PER_MILLE, percent_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ SILENT_FAIL_MS = 5_000
 # What a leader lost at the same time adds has to fit as well.
 BUDGET_USED_WARN_PER_MILLE = 800
 _ALL_PER_MILLE = 1_000
-_PERCENT_SHOWN_MAX = 999
 _WELL = frozenset({"UP", "DEGRADED"})
 _PASSIVE = "ActivePassive"
 
@@ -192,9 +191,8 @@ def capacity(facts: Facts) -> Iterator[Finding]:
             yield ok("capacity", f"{name}: no statement: {said}")
             continue
         region = service.headroom_region_id
-        percent = min(service.headroom_per_mille // 10, _PERCENT_SHOWN_MAX)
-        enough = "more than " if percent == _PERCENT_SHOWN_MAX else ""
-        message = f"{name}: the rest has room for {enough}{percent} % of the load of {region}"
+        room = percent_words(service.headroom_per_mille)
+        message = f"{name}: the rest has room for {room} of the load of {region}"
         hint = f"add capacity outside {region}"
         if service.headroom_per_mille < _ALL_PER_MILLE:
             yield fail("capacity", message, hint)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # A leader lost during a drill is replaced in this time; beyond it nobody is there.
 _SILENCE_MS_MAX = 15_000
 _PAUSE_MS = 200
+# How often to look whether something began that nobody waited for; it is written within a second.
+_LOOKS = 8
 # What putting everything back may take at the most, and a margin.
 _RESTORE_MS_MAX = 300_000
 _SHARE = re.compile(r"(?P<whole>\d{1,3})(\.(?P<tenth>\d))?\s*%")
@@ -245,8 +247,34 @@ def _started(
             error.hint = f"`director drill plan {name}` says what every guard finds"
         raise
     except KeyboardInterrupt:
-        note("interrupted before the director answered; see `director drill list`")
+        _abandoned(connection, request)
         raise click.Abort from None
+
+
+def _abandoned(connection: Connection, request: pb.StartDrillRequest) -> None:
+    """Abort what may have begun although nobody waited for the answer.
+
+    Asked for again under the same id, as a dry run, the directors name the drill that it began.
+    """
+    note("interrupted before the director answered; asking whether the drill began")
+    look = pb.StartDrillRequest()
+    look.CopyFrom(request)
+    look.change.validate_only = True
+    for _ in range(_LOOKS):
+        if request.change.validate_only:
+            return
+        time.sleep(_PAUSE_MS / 1_000)
+        try:
+            drill_id = connection.call(methods.START_DRILL, look).drill_id
+        except CliError as error:
+            if error.code is ExitCode.UNREACHABLE:
+                error.hint = "`director drill list` says whether it began"
+                raise
+            continue  # a guard refuses: it may be the drill itself, of which nothing is known yet
+        if drill_id:
+            _aborted(connection, drill_id, DrillPrinter())
+            return
+    note("it did not begin")
 
 
 def _followed(connection: Connection, drill_id: str, following: Following, form: Form) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from director.core.capacity import HEADROOM_PER_MILLE
+from director.core.capacity import HEADROOM_PER_MILLE, percent_words
 
 if TYPE_CHECKING:
     from trafficdirector.admin.v1 import admin_pb2 as admin
@@ -26,7 +26,9 @@ def headroom_title(service: admin.ServiceStatus) -> str:
     """Return the room that the worst loss leaves; "" where nothing can be said."""
     if not service.HasField("headroom_per_mille"):
         return ""
-    return f"headroom {service.headroom_per_mille // 10} % without {service.headroom_region_id}"
+    return (
+        f"headroom {percent_words(service.headroom_per_mille)} without {service.headroom_region_id}"
+    )
 
 
 def headroom_remark(service: admin.ServiceStatus) -> str:
@@ -37,5 +39,5 @@ def headroom_remark(service: admin.ServiceStatus) -> str:
         return ""
     return (
         f"{service.service_id}: the rest could not carry the load of {service.headroom_region_id} "
-        f"(headroom {service.headroom_per_mille // 10} %)"
+        f"(headroom {percent_words(service.headroom_per_mille)})"
     )

@@ -127,9 +127,11 @@ def _actor() -> str:
     if given:
         return given
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (OSError, KeyError):  # no entry for this user id, as in a container
         return f"uid-{os.getuid()}"
+    # The name by which the trail means the director itself; often its daemons run under it.
+    return "user-director" if name.lower() == "director" else name
 
 
 _REQUIRED_REASON = click.option(

@@ -134,6 +134,7 @@ class _InProcess:
             question.subject_jurisdiction,
             question.session_id,
             spread=next(self._spread),
+            client_key=question.address,
         )
         resolution = compiled.resolve(query)
         if isinstance(resolution, Refusal):

@@ -23,6 +23,7 @@ from director.routing.table import RegionId, ServiceMode
 # What must find room, against what is seen now: samples are seconds old, and load grows while
 # clients move. A constant: every replica must come to the same answer.
 HEADROOM_PER_MILLE = 1_100
+PERCENT_SHOWN_MAX = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,12 @@ def drain_preview(state: State, command: SetRegionDrained) -> str:
     return f"{region_id} would be drained; {'; '.join(said) or 'it carries nothing'}"
 
 
+def percent_words(per_mille: int) -> str:
+    """Return a headroom as people read it; beyond ten times the load the figure says nothing."""
+    percent = per_mille // 10
+    return f"more than {PERCENT_SHOWN_MAX} %" if percent > PERCENT_SHOWN_MAX else f"{percent} %"
+
+
 def described(found: Room) -> str:
     """Return a statement about room in words."""
     headroom = found.headroom_per_mille
@@ -185,7 +192,9 @@ def described(found: Room) -> str:
         return f"no statement about the headroom, {found.unknown}"
     if headroom is None:
         return "carries no load there"
-    return f"headroom {headroom // 10} % ({found.free_rps} free for {found.displaced_rps} rps)"
+    return (
+        f"headroom {percent_words(headroom)} ({found.free_rps} free for {found.displaced_rps} rps)"
+    )
 
 
 def drain_capacity_refusal(
@@ -238,7 +247,13 @@ def manifest_capacity_refusal(
         before = state.topology.service(service.service_id)
         if before is None or not _takes_away(state, before, after, service):
             continue
-        found = room(after, service, loads)
+        # Nobody was sent to a new site so far; its load is not missing, and hides nothing.
+        new = tuple(
+            RegionLoad(service.service_id, site.region_id, 0)
+            for site in service.sites
+            if before.site(site.region_id) is None
+        )
+        found = room(after, service, (*new, *loads))
         if found.is_lacking:
             return _lacking(service, found, "applying the documents", "")
     return None

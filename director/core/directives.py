@@ -11,6 +11,10 @@ from director.core.state import Group, State
 from director.core.topology import NO_TOPOLOGY, Topology
 from director.routing.table import RegionId, ServiceId
 
+# An injection that was decided so long ago is not told any more. Agents know a late word by
+# themselves for a minute after the last one; and replicas' clocks may run some seconds apart.
+_LATE_MS_MAX = 30_000
+
 
 class Directives:
     """Facts of the replicated state in the agents' words. Keeps the probe plan in force."""
@@ -34,13 +38,19 @@ class Directives:
         return groups if probes is None else (*groups, probes)
 
     def changes(
-        self, before: State, after: State
+        self, before: State, after: State, *, late_ms: int = 0
     ) -> list[DirectGroup | DirectProbes | DirectInjection]:
-        """Return what is new to connected agents."""
+        """Return what is new to connected agents.
+
+        Args:
+            before: What was replicated.
+            after: What is.
+            late_ms: How long ago ``after`` was decided, as far as this replica can tell.
+        """
         return [
             *self._new_probes(after),
             *_changed_groups(before, after),
-            *_injections(before, after),
+            *_injections(before, after, late_ms),
         ]
 
     def _new_probes(self, state: State) -> list[DirectProbes]:
@@ -91,17 +101,19 @@ def _direct(state: State, group: Group, fenced: dict[GroupId, StageName]) -> Dir
     )
 
 
-def _injections(before: State, after: State) -> list[DirectInjection]:
+def _injections(before: State, after: State, late_ms: int) -> list[DirectInjection]:
     """What a drill injects from now on, or that it is over.
 
     Only an entry of the log says it anew: a replica that is cut off from the others, or a fleet
-    without a leader, says nothing, and agents forget it.
+    without a leader, says nothing, and agents forget it. Nor does one that catches up, by entries
+    or by a snapshot, repeat what was said long ago: the drill may be over.
     """
     if before.drills is after.drills:
         return []
     was, now = _injection(before), _injection(after)
     if now is not None:
-        return [now] if now != was else []
+        is_new = now != was and after.applied_index == before.applied_index + 1
+        return [now] if is_new and late_ms < _LATE_MS_MAX else []
     return [] if was is None else [replace(was, ttl_ms=0)]
 
 

@@ -241,7 +241,8 @@ class Director:
         """What agents and watchers must be told of the difference."""
         if self._state.topology is not before.topology:
             self._log.know(self._state.topology)
-        effects: list[Effect] = [*self._directives.changes(before, self._state)]
+        late_ms = self.director_now_ms(now_ms=now_ms) - self._state.now_ms
+        effects: list[Effect] = [*self._directives.changes(before, self._state, late_ms=late_ms)]
         if self._state.changed_index != before.changed_index:
             effects.append(self._publish(now_ms))
         return tuple(effects)

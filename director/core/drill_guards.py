@@ -6,7 +6,7 @@ guard lets pass would be let pass then.
 
 from dataclasses import dataclass, replace
 
-from director.core.capacity import HEADROOM_PER_MILLE, drain_room, target_room
+from director.core.capacity import HEADROOM_PER_MILLE, drain_room, percent_words, target_room
 from director.core.commands import RunKind, Stamp, StartRun
 from director.core.drill import DrillGuard, DrillKind, DrillSpec, GuardAnswer, LocalMoment
 from director.core.drill_rules import state_answers
@@ -181,7 +181,7 @@ def _capacity_answer(
         ("freeRps", str(found.free_rps)),
         ("headroomPerMille", str(headroom)),
     )
-    said = f"headroom {headroom // 10} %"
+    said = f"headroom {percent_words(headroom)}"
     if found.is_lacking:
         said += f"; {HEADROOM_PER_MILLE // 10} % are needed"
     return GuardAnswer(DrillGuard.CAPACITY, not found.is_lacking, said, values)

@@ -30,7 +30,7 @@ from director.core.drill_guards import guard_answers, prospect, run_for
 from director.core.drill_record import Drill
 from director.core.drill_results import measured, must_move
 from director.core.drill_rules import away_run, time_left_ms, trip
-from director.core.drill_view import state_diff
+from director.core.drill_view import awaited, state_diff
 from director.core.failover import Bench, standing
 from director.core.ids import NO_GROUP
 from director.core.safety import start_refusal
@@ -121,6 +121,8 @@ def recover_ms(bench: Bench, pair: Pair, record: VerdictRecord) -> int:
     if drill is None or drill.stage is not DrillStage.RESTORING or drill.injected_at_ms is None:
         return timing.recover_ms
     is_its = pair == (drill.spec.service_id, drill.spec.scenario.region_id)
+    # What was suspected later than what was injected can explain it is a failure of its own.
+    is_its = is_its and record.suspected_at_ms < drill.stage_at_ms + _CLEARS_MS
     if not is_its or record.suspected_at_ms < drill.injected_at_ms:
         return timing.recover_ms
     return min(timing.recover_ms, timing.heartbeat_ms)
@@ -148,14 +150,21 @@ def _guarding(view: DrillView) -> Step | None:
 
 def _injecting(view: DrillView) -> Step | None:
     """Keep the fault up until another region serves, or the time is over."""
-    tripped = trip(view.bench.state, view.drill)
+    tripped = trip(view.bench.state, view.drill) or _nobody_left(view)
     if tripped is not None:
         return view.abort(*tripped)
     if _has_recovered(view):
         return view.advance(DrillStage.RECOVERED, _recovered_note(view))
     left_ms = time_left_ms(view.drill, view.stamp.at_ms)
+    if _is_hopeless(view):
+        note = f"nobody took over {DRILL_MARGIN_MS} ms after the time allowed for it"
+        return view.advance(DrillStage.RESTORING, note, "NOT_RECOVERED")
     if left_ms > 0:
         return _planned_away(view) or _renewed(view)
+    return _out_of_time(view, left_ms)
+
+
+def _out_of_time(view: DrillView, left_ms: int) -> Step | None:
     if view.run() is not None:
         if left_ms > -DRILL_MARGIN_MS:
             return _renewed(view)
@@ -165,9 +174,33 @@ def _injecting(view: DrillView) -> Step | None:
     return view.advance(DrillStage.RESTORING, note, cause)
 
 
+def _nobody_left(view: DrillView) -> tuple[str, str] | None:
+    """With no other region in a state to serve, the fault would be an outage while it lasts."""
+    bench, spec = view.bench, view.drill.spec
+    service = bench.state.topology.service(spec.service_id)
+    if service is None or not spec.is_injected:
+        return None
+    others = [each for each in service.sites if each.region_id != spec.scenario.region_id]
+    kept_back = [(each.region_id, standing(bench, service, each)) for each in others]
+    if any(reason is None for _, reason in kept_back):
+        return None
+    said = ", ".join(f"{region_id}: {reason}" for region_id, reason in kept_back)
+    return "NOBODY_LEFT", f"no other region could serve {spec.service_id} ({said})"
+
+
+def _is_hopeless(view: DrillView) -> bool:
+    """Whether a move that has to come did not: an outage on purpose is not drawn out."""
+    drill = view.drill
+    if drill.injected_at_ms is None or view.run() is not None:
+        return False
+    if not must_move(drill) and _may_write(view):
+        return False
+    return view.stamp.at_ms - drill.injected_at_ms > drill.rto_budget_ms + DRILL_MARGIN_MS
+
+
 def _recovered(view: DrillView) -> Step | None:
     """Hold the fault for the time that was asked for: another region has to carry on for it."""
-    tripped = trip(view.bench.state, view.drill)
+    tripped = trip(view.bench.state, view.drill) or _nobody_left(view)
     if tripped is not None:
         return view.abort(*tripped)
     if time_left_ms(view.drill, view.stamp.at_ms) <= 0:
@@ -184,9 +217,9 @@ def _restoring(view: DrillView) -> Step | None:
     if step is not None:
         return step
     differs = state_diff(view.bench.state, view.drill)
-    if differs and view.here_ms < RESTORE_DEADLINE_MS:
+    if awaited(differs) and view.here_ms < RESTORE_DEADLINE_MS:
         return None
-    if not differs and view.here_ms < _GATE_PATIENCE_MS and not _may_write(view):
+    if not awaited(differs) and view.here_ms < _GATE_PATIENCE_MS and not _may_write(view):
         return None
     return view.advance(DrillStage.ENDED, f"not as before: {differs[0]}" if differs else "restored")
 
@@ -291,6 +324,8 @@ def _moved_home(view: DrillView) -> StartRun | None:
     site = service.site(drill.home)
     if site is None or standing(bench, service, site) is not None or _was_just_tried(view):
         return None
+    if _is_moved_by_others(view):
+        return None  # where a person, or a real failure, has it now is not for a drill to undo
     command = StartRun(
         view.stamp,
         RunKind.SWITCHOVER,
@@ -302,6 +337,18 @@ def _moved_home(view: DrillView) -> StartRun | None:
         loss_bound_ms=None,
     )
     return _as_drill(view, command, f"home after drill {drill.drill_id}")
+
+
+def _is_moved_by_others(view: DrillView) -> bool:
+    drill = view.drill
+    return any(
+        run.group_id == drill.group_id
+        and run.drill_id != drill.drill_id
+        and run.stage is StageName.SETTLED
+        and run.started_at_ms >= drill.started_at_ms
+        and (not run.automatic or run.source == drill.home)
+        for run in view.bench.state.runs
+    )
 
 
 def _was_just_tried(view: DrillView) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from hashlib import sha256
 from typing import Any
@@ -13,6 +13,8 @@ from director.core.state import State
 from director.routing.table import ServiceId, Verdict
 
 _ABSENT = "nothing"
+_WELL = str(Verdict.UP)
+_PEOPLES = ("revision", "drain ", "override ", "pause ")
 # Set at the end, of everything else; or of no interest to a report.
 _NOT_CONTENT = ("report_hash", "index", "renewal", "renewed_at_ms")
 
@@ -56,8 +58,27 @@ def view_diff(before: tuple[ViewLine, ...], after: tuple[ViewLine, ...]) -> tupl
 
 
 def state_diff(state: State, drill: Drill) -> tuple[str, ...]:
-    """Return what is not as it was before the drill."""
-    return view_diff(drill.baseline, operational_view(state, drill.spec.service_id))
+    """Return what is not as it was before the drill.
+
+    A region that is well now, and was not, or had not been judged, is nothing to put back.
+    """
+    after = operational_view(state, drill.spec.service_id)
+    well = {each for each in after if each.subject.startswith("verdict ") and each.value == _WELL}
+    before = tuple(
+        replace(each, value=_WELL) if replace(each, value=_WELL) in well else each
+        for each in drill.baseline
+    )
+    subjects = {each.subject for each in before}
+    kept = tuple(each for each in after if each not in well or each.subject in subjects)
+    return view_diff(before, kept)
+
+
+def awaited(differs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the differences that go by themselves or by the drill's moves; people made the rest.
+
+    No drill drains, overrides, pauses or applies documents: to wait would put none of it back.
+    """
+    return tuple(each for each in differs if not each.startswith(_PEOPLES))
 
 
 def configuration(state: State, service_id: ServiceId) -> str:

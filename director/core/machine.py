@@ -57,7 +57,9 @@ from director.core.safety import (
     VELOCITY_WINDOW_MS,
     Refusal,
     drain_refusal,
+    lapse_refusal,
     override_refusal,
+    takes_out_by_clearing,
     withholding_rule,
 )
 from director.core.spill import record_spill
@@ -198,7 +200,7 @@ def _record_verdicts(state: State, index: int, command: RecordVerdicts) -> Appli
         if rule:
             withheld.append((change.service_id, change.region_id, rule))
         elif is_down and service.mode is ServiceMode.ACTIVE_ACTIVE:
-            state = _with_removal(state, change)
+            state = _with_removal(state, *pair)
     if not recorded:
         return reject(
             state, index, command, Refusal(Reason.NOTHING_TO_DO, "every verdict stands already")
@@ -219,9 +221,9 @@ def _verdict_record(state: State, index: int, change: VerdictChange, rule: str) 
     )
 
 
-def _with_removal(state: State, change: VerdictChange) -> State:
+def _with_removal(state: State, service_id: ServiceId, region_id: RegionId) -> State:
     kept = tuple(each for each in state.removals if each.at_ms > state.now_ms - VELOCITY_WINDOW_MS)
-    removal = Removal(change.service_id, change.region_id, state.now_ms)
+    removal = Removal(service_id, region_id, state.now_ms)
     return replace(state, removals=(*kept, removal))
 
 
@@ -248,12 +250,17 @@ def _set_override(state: State, index: int, command: SetOverride) -> Applied:
         return reject(state, index, command, service_not_found(state, command.service_id))
     if service.site(command.region_id) is None:
         return reject(state, index, command, region_not_found(state, command.region_id))
-    refusal = machine_automation.term_refusal(state, command) or override_refusal(
-        state, command.service_id, command.region_id, command.override
+    pair = (command.service_id, command.region_id)
+    refusal = machine_automation.term_refusal(state, command) or (
+        lapse_refusal(state, *pair)
+        if command.lapsed_at_ms
+        else override_refusal(state, *pair, command.override)
     )
     if refusal is not None:
         return reject(state, index, command, refusal)
-    pair = (command.service_id, command.region_id)
+    is_shared = service.mode is ServiceMode.ACTIVE_ACTIVE
+    if command.lapsed_at_ms and is_shared and takes_out_by_clearing(state, service, pair[1]):
+        state = _with_removal(state, *pair)
     state = machine_automation.with_term(state, command)
     overrides = {key: value for key, value in state.overrides.items() if key != pair}
     if command.override is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from director.core.commands import AbortDrill, AdvanceDrill, RunKind, StartDrill, StartRun
 from director.core.drill import (
+    DRILL_MARGIN_MS,
     RESTORE_DEADLINE_MS,
     DrillGuard,
     DrillSpec,
@@ -16,8 +17,20 @@ from director.core.drill import (
 )
 from director.core.drill_record import DRILLS_KEPT_MAX, Drill, DrillMoment
 from director.core.drill_results import judged, measured
-from director.core.drill_rules import causes, resolved_region, state_answers, trip
-from director.core.drill_view import configuration, operational_view, report_hash, state_diff
+from director.core.drill_rules import (
+    causes,
+    resolved_region,
+    state_answers,
+    time_left_ms,
+    trip,
+)
+from director.core.drill_view import (
+    awaited,
+    configuration,
+    operational_view,
+    report_hash,
+    state_diff,
+)
 from director.core.events import (
     DrillAborted,
     DrillAdvanced,
@@ -211,15 +224,31 @@ def _entry_refusal(state: State, drill: Drill, command: AdvanceDrill) -> Refusal
     tripped = trip(state, drill)
     if tripped is not None:
         return Refusal(Reason.DRILL_REFUSED, f"{drill.drill_id} must end: {tripped[1]}")
+    return _breaking_refusal(state, drill, command)
+
+
+def _breaking_refusal(state: State, drill: Drill, command: AdvanceDrill) -> Refusal | None:
+    if drill.stage is DrillStage.GUARDING:
+        return _injection_refusal(state, drill)
+    if command.stage is drill.stage and time_left_ms(drill, state.now_ms) < -DRILL_MARGIN_MS:
+        return Refusal(Reason.DRILL_REFUSED, f"{drill.drill_id} must end: its time is over")
     is_new = command.stage is DrillStage.RECOVERED and drill.stage is DrillStage.INJECTING
     if is_new and measured(state, drill) is None:
         return Refusal(Reason.STALE_STAGE, f"nothing moved in {drill.drill_id} yet")
     return None
 
 
+def _injection_refusal(state: State, drill: Drill) -> Refusal | None:
+    """What changed since the leader asked the guards keeps a drill from breaking anything."""
+    others = replace(state, drills=())
+    answers = state_answers(others, drill.spec, None, is_scheduled=False)
+    refused = next((each for each in answers if not each.passed), None)
+    return None if refused is None else guard_refusal(refused)
+
+
 def _end_refusal(state: State, drill: Drill) -> Refusal | None:
     """A drill ends once everything is as it was, or could not be put back for long."""
-    differs = state_diff(state, drill)
+    differs = awaited(state_diff(state, drill))
     left_ms = drill.stage_at_ms + RESTORE_DEADLINE_MS - state.now_ms
     if left_ms <= 0 or not (differs or _is_moving(state, drill)):
         return None

@@ -86,6 +86,11 @@ def withholding_rule(state: State, service_id: ServiceId, region_id: RegionId) -
         return ""
     if len(_healthy_elsewhere(state, service, region_id)) < _serving_min(state, service):
         return Rule.NEVER_LAST
+    return Rule.VELOCITY_CAP if _has_removed_enough(state, service_id, region_id) else ""
+
+
+def _has_removed_enough(state: State, service_id: ServiceId, region_id: RegionId) -> bool:
+    """Whether automation took as many other regions out lately as it may (R3)."""
     removed = {
         each.region_id
         for each in state.removals
@@ -93,9 +98,37 @@ def withholding_rule(state: State, service_id: ServiceId, region_id: RegionId) -
         and each.region_id != region_id
         and each.at_ms > state.now_ms - VELOCITY_WINDOW_MS
     }
-    if len(removed) >= VELOCITY_REGIONS_MAX:
-        return Rule.VELOCITY_CAP
-    return ""
+    return len(removed) >= VELOCITY_REGIONS_MAX
+
+
+def takes_out_by_clearing(state: State, service: ServiceSpec, region_id: RegionId) -> bool:
+    """Whether a site serves only because it is forced up, so that clearing this takes it out."""
+    pair = (service.service_id, region_id)
+    record = state.verdicts.get(pair)
+    is_out = record is not None and record.verdict is Verdict.DOWN and not record.withheld
+    return is_out and state.overrides.get(pair) is Override.FORCE_UP
+
+
+def lapse_refusal(state: State, service_id: ServiceId, region_id: RegionId) -> Refusal | None:
+    """Say why an override whose term is over must stay for now, or None if it may go (R2, R3).
+
+    It is the director that clears it, so it goes no faster than what it takes out by itself.
+    """
+    service = state.topology.service(service_id)
+    assert service is not None, "the caller looked the service up"
+    refusal = override_refusal(state, service_id, region_id, None)
+    if refusal is not None or service.mode is ServiceMode.ACTIVE_PASSIVE:
+        return refusal
+    if not takes_out_by_clearing(state, service, region_id):
+        return None
+    if not _has_removed_enough(state, service_id, region_id):
+        return None
+    return Refusal(
+        Reason.SAFETY_RULE,
+        f"another region of {service_id} was taken out within {VELOCITY_WINDOW_MS} ms; the "
+        f"override of {region_id} ends after that",
+        (("rule", Rule.VELOCITY_CAP), ("serviceId", service_id), ("regionId", region_id)),
+    )
 
 
 def drain_refusal(state: State, region_id: RegionId) -> Refusal | None:
@@ -116,16 +149,13 @@ def override_refusal(
     """
     service = state.topology.service(service_id)
     assert service is not None, "the caller looked the service up"
-    pair = (service_id, region_id)
     match override:
         case Override.FORCE_DOWN:
             return _withdrawal_refusal(state, service, region_id, "forcing down")
         case Override.FORCE_UP:
             return None
         case None:
-            record = state.verdicts.get(pair)
-            is_out = record is not None and record.verdict is Verdict.DOWN and not record.withheld
-            if state.overrides.get(pair) is not Override.FORCE_UP or not is_out:
+            if not takes_out_by_clearing(state, service, region_id):
                 return None
             doing = "clearing the override of"
             return _withdrawal_refusal(state, service, region_id, doing)
@@ -143,9 +173,15 @@ def removal_refusal(state: State, after: State) -> Refusal | None:
         if before is None:
             continue
         was = _healthy_elsewhere(state, before, RegionId(""))
-        left = _healthy_elsewhere(after, service, RegionId(""))
+        # Of a site that is new nobody has heard yet: it cannot stand in for one that is well.
+        left = [
+            region_id
+            for region_id in _healthy_elsewhere(after, service, RegionId(""))
+            if before.site(region_id) is not None
+        ]
         if len(left) < min(len(was), _serving_min(after, service)):
-            return _too_few(after, service, left, "applying the documents")
+            doing = "applying the documents, whose new sites nobody has heard of yet,"
+            return _too_few(after, service, left, doing)
     return None
 
 

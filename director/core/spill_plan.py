@@ -5,9 +5,11 @@ a little below, so that a load at the threshold does not begin and end it; and i
 all its clients together would leave it well below. The load that is measured is what is left after
 the share, so what would come is worked out from both.
 
-The others take clients while they are clearly below ``spillAt`` themselves, and never more than
-they have room for. Where nobody has room nobody sends: that would only move the trouble. At rest,
-and while a share is about right, nothing is written.
+The others begin to take clients while they are clearly below ``spillAt`` themselves, and never more
+than they have room for, each as if all came to it. One that is full by what it takes is sent less,
+not nothing: that would fill the sender again, and soon begin anew. Where nobody has room nobody
+sends: that would only move the trouble. At rest, and while a share is about right, nothing is
+written.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,6 +57,16 @@ class _Site:
     @property
     def share(self) -> int:
         return 0 if self.record is None else self.record.per_mille
+
+    @property
+    def was_taking(self) -> bool:
+        """Whether others send their clients here by what is in force."""
+        return self.record is not None and not self.record.is_full
+
+    @property
+    def is_taking(self) -> bool:
+        """The same, of a region that can go on."""
+        return self.was_taking and self.load is not None
 
     @property
     def used(self) -> int:
@@ -109,18 +121,13 @@ def _seen(
 
 def _decided(sites: list[_Site], spill_at: int) -> tuple[SpillSite, ...]:
     """Return the shares; empty if nobody is to send clients on."""
-    wanted = {each.spec.region_id: _wanted(each, spill_at) for each in sites}
-    takers = [
-        each for each in sites if wanted[each.spec.region_id] == 0 and _may_take(each, spill_at)
-    ]
-    room = sum(
-        max(0, each.spec.capacity_rps * (spill_at - _AIM_BELOW) // 1_000 - (each.load or 0))
-        for each in takers
-    )
-    shares: dict[RegionId, int] = {}
-    for each in sites:
-        share, room = _within_room(each, wanted[each.spec.region_id], room)
-        shares[each.spec.region_id] = share
+    # What a region takes for others is in its load: whether it would send is seen once it no
+    # longer takes.
+    wanted = {
+        each.spec.region_id: 0 if each.is_taking else _wanted(each, spill_at) for each in sites
+    }
+    takers, allowed = _takers(sites, wanted, spill_at)
+    shares = _shares(sites, wanted, allowed)
     if not takers or not any(shares.values()):
         return ()
     taking = {each.spec.region_id for each in takers}
@@ -133,6 +140,84 @@ def _decided(sites: list[_Site], spill_at: int) -> tuple[SpillSite, ...]:
         )
         for each in sites
     )
+
+
+def _takers(
+    sites: list[_Site], wanted: Mapping[RegionId, int], spill_at: int
+) -> tuple[list[_Site], int]:
+    """Return who takes clients, and how much all others may send on together, in rps.
+
+    Clients go to the next region in their own order, and only the first priority takes: where they
+    come from is not known here, so each taker must have room for all that may come to it.
+    """
+    able = [
+        each for each in sites if wanted[each.spec.region_id] == 0 and _may_take(each, spill_at)
+    ]
+    needed = sum(
+        each.demand * wanted[each.spec.region_id] // 1_000
+        for each in sites
+        if each.load is not None
+    )
+    roomy = [each for each in able if _room(each, spill_at) >= needed]
+    usual = [each for each in able if each.is_taking or each in roomy]
+    largest = sorted(able, key=lambda each: (-_room(each, spill_at), each.spec.region_id))[:1]
+    best: tuple[list[_Site], int] = ([], 0)
+    for takers in (usual, roomy, largest):
+        allowed = _allowed(sites, takers, spill_at)
+        if min(allowed, needed) > min(best[1], needed):
+            best = takers, allowed
+    return best
+
+
+def _allowed(sites: list[_Site], takers: list[_Site], spill_at: int) -> int:
+    """What may be sent on in all, so that each of ``takers`` has room if all that is new comes."""
+    sent = sum(each.demand - each.load for each in sites if each.load is not None)
+    # What those who take no more had been given goes to the others.
+    left_over = min(
+        sent,
+        sum(
+            sent if each.load is None else each.load
+            for each in sites
+            if each.was_taking and each not in takers
+        ),
+    )
+    return min(
+        (_room(each, spill_at) + (sent - left_over if each.is_taking else 0) for each in takers),
+        default=0,
+    )
+
+
+def _room(site: _Site, spill_at: int) -> int:
+    """What a region can take on top. One that takes has less than none from ``spill_at`` on."""
+    room = site.spec.capacity_rps * (spill_at - _AIM_BELOW) // 1_000 - site.demand
+    return max(0, room) if site.used < spill_at else room
+
+
+def _shares(
+    sites: list[_Site], wanted: Mapping[RegionId, int], allowed: int
+) -> dict[RegionId, int]:
+    """Return the shares that come nearest to ``wanted`` with no more than ``allowed`` sent on."""
+    kept = {each.spec.region_id: min(each.share, wanted[each.spec.region_id]) for each in sites}
+    sent = sum(
+        each.demand * kept[each.spec.region_id] // 1_000 for each in sites if each.load is not None
+    )
+    if sent > allowed:
+        return {
+            region_id: _lowered(share, share * max(0, allowed) // sent)
+            for region_id, share in kept.items()
+        }
+    room = allowed - sent
+    shares: dict[RegionId, int] = {}
+    for each in sites:
+        share, room = _within_room(each, wanted[each.spec.region_id], room)
+        shares[each.spec.region_id] = share
+    return shares
+
+
+def _lowered(share: int, to: int) -> int:
+    """Lower a share by a step at least; what is less than one is nothing."""
+    lowered = min(to, share - STEP_PER_MILLE)
+    return lowered if lowered >= STEP_PER_MILLE else 0
 
 
 def _wanted(site: _Site, spill_at: int) -> int:
@@ -151,11 +236,10 @@ def _wanted(site: _Site, spill_at: int) -> int:
 
 
 def _may_take(site: _Site, spill_at: int) -> bool:
-    """Whether a region takes clients: one that does goes on until it is full itself."""
+    """Whether a region takes clients: one that does goes on, and is sent less when it is full."""
     if site.load is None:
         return False
-    is_taking = site.record is not None and not site.record.is_full
-    return site.used < (spill_at if is_taking else spill_at - _TAKE_BELOW)
+    return site.is_taking or site.demand * 1_000 < (spill_at - _TAKE_BELOW) * site.spec.capacity_rps
 
 
 def _within_room(site: _Site, wanted: int, room: int) -> tuple[int, int]:

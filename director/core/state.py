@@ -1,8 +1,10 @@
 """What all replicas agree on. Immutable; only ``machine.apply`` makes a new one."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 
 from director.core.audit import NO_AUDIT, AuditLog
@@ -176,6 +178,9 @@ def _no_spill() -> Mapping[tuple[ServiceId, RegionId], SpillRecord]:
     return MappingProxyType({})
 
 
+_group_id = attrgetter("group_id")
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Everything replicated.
@@ -247,6 +252,10 @@ class State:
 
     def group(self, group_id: GroupId) -> Group | None:
         """Return the group, or None."""
+        # The machine keeps them sorted, and everything that looks at each service asks for each.
+        at = bisect_left(self.groups, group_id, key=_group_id)
+        if at < len(self.groups) and self.groups[at].group_id == group_id:
+            return self.groups[at]
         return next((each for each in self.groups if each.group_id == group_id), None)
 
     def run(self, run_id: RunId) -> Run | None:

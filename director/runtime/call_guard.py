@@ -204,7 +204,8 @@ class CallGuard(grpc.aio.ServerInterceptor):
         if isinstance(certificate, IdentityRefused):
             await self._deny(
                 method,
-                context.peer(),
+                # Without the port, which is another one each time: who is refused is told once.
+                context.peer().rpartition(":")[0],
                 context,
                 Refused(
                     grpc.StatusCode.UNAUTHENTICATED,

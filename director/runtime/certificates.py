@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID
 
 from director.runtime.identity import (
@@ -21,6 +22,15 @@ from director.runtime.identity import (
 )
 
 _MS = 1_000
+# Not all of them are a ValueError: a name of a form that nobody uses is one of its own.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ def read_certificate(pem: bytes, *, trust_domain: str) -> Certificate | Identity
         parsed = x509.load_pem_x509_certificate(pem)
         uris, dns_names = _names(parsed)
         is_authority = _is_authority(parsed)
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         return IdentityRefused(
             IdentityFault.UNREADABLE, f"the certificate cannot be read: {type(error).__name__}"
         )
@@ -104,7 +114,7 @@ def spiffe_domain(pem: bytes) -> str:
     """
     try:
         uris, _ = _names(x509.load_pem_x509_certificate(pem))
-    except (ValueError, x509.DuplicateExtension):
+    except _UNREADABLE:
         return ""
     first = uris[0] if uris else ""
     return first.removeprefix("spiffe://").partition("/")[0]

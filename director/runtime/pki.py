@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from director.runtime.certificates import Certificate, read_certificate
 from director.runtime.clock import wall_ms
 from director.runtime.identity import Identity
 
@@ -112,15 +113,12 @@ class Authority:
             is_renewal: Replace the files that are there, key first, each whole.
 
         Raises:
-            PkiError: They are there already.
+            PkiError: They are there already, or are another's, or the authority has ended.
             OSError: The disk refuses.
         """
         stem = "-".join(filter(None, (identity.kind.value, identity.region_id, identity.name)))
         issued = Issued(self.directory / f"{stem}.pem", self.directory / f"{stem}-key.pem")
-        if not is_renewal:
-            for path in (issued.cert, issued.key):
-                if path.exists():
-                    raise PkiError(f"{path} is there already; give --renew to replace it")
+        self._check_free(issued, identity, is_renewal=is_renewal)
         key = ec.generate_private_key(ec.SECP256R1())
         cert = self.signed(key.public_key(), identity, lifetime=lifetime)
         _write(issued.key, _key_pem(key), mode=0o600, is_replacing=is_renewal)
@@ -128,22 +126,54 @@ class Authority:
         _write(issued.cert, pem, mode=0o644, is_replacing=is_renewal)
         return issued
 
+    def _check_free(self, issued: Issued, identity: Identity, *, is_renewal: bool) -> None:
+        """Refuse to write over what is somebody else's: two identities may share a file name.
+
+        Raises:
+            PkiError: The files are there, and are not to be renewed or not of this identity.
+        """
+        there = [path for path in (issued.cert, issued.key) if path.exists()]
+        if there and not is_renewal:
+            raise PkiError(f"{there[0]} is there already; give --renew to replace it")
+        for path in there:
+            pem = path.read_bytes()
+            found = read_certificate(pem, trust_domain=self.trust_domain)
+            # A damaged certificate may be replaced; another's, or a key in its place, may not.
+            is_other = b" PRIVATE KEY" in pem
+            if path == issued.key:
+                is_other = b" CERTIFICATE" in pem
+            elif isinstance(found, Certificate):
+                is_other = found.identity != identity
+            if is_other:
+                raise PkiError(f"{path} is not of {identity.uri}; take another name or directory")
+
     def signed(
         self, key: ec.EllipticCurvePublicKey, identity: Identity, *, lifetime: timedelta
     ) -> x509.Certificate:
-        """Return a certificate that says that whoever has ``key`` is ``identity``."""
+        """Return a certificate that says that whoever has ``key`` is ``identity``.
+
+        Raises:
+            PkiError: The authority has ended.
+        """
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(identity.uri)]
         names += [x509.DNSName(name) for name in identity.server_names]
         end = min(_now() + lifetime, self._cert.not_valid_after_utc)
-        both = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+        if end <= _now():
+            raise PkiError(
+                f"the authority in {self.directory} ended at "
+                f"{self._cert.not_valid_after_utc.isoformat()}; make a new one"
+            )
+        uses = [ExtendedKeyUsageOID.CLIENT_AUTH]
+        if identity.server_names:  # nobody else may answer as a server
+            uses.append(ExtendedKeyUsageOID.SERVER_AUTH)
         return (
             _dated(end - _now())
-            .subject_name(_common_name(identity.name))
+            .subject_name(_common_name(f"{identity.kind.value} {identity.name}"))
             .issuer_name(self._cert.subject)
             .public_key(key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(is_authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(both), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             # While two authorities of one name are trusted, this tells which of them signed.
             .add_extension(_signed_by(self._key.public_key()), critical=False)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -165,7 +195,9 @@ def _dated(lifetime: timedelta) -> x509.CertificateBuilder:
 
 
 def _common_name(text: str) -> x509.Name:
-    # For people only: nothing reads it.
+    # For people only. gRPC takes it for the name of a server that has no DNS name, which everybody
+    # but a server lacks: two words can be no host's name, whatever the first holder is called.
+    assert " " in text, "one word could be the DNS name of a director"
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
 
 

@@ -246,10 +246,8 @@ class HalfLifeAlarm:
 def _load(paths: TlsPaths) -> _Loaded:
     try:
         stamp = _stamp(paths)
-        _check_key_file(paths.key)
-        cert_pem, key_pem, ca_pem = (
-            path.read_bytes() for path in (paths.cert, paths.key, paths.ca)
-        )
+        key_pem = _read_key(paths.key)
+        cert_pem, ca_pem = (path.read_bytes() for path in (paths.cert, paths.ca))
     except OSError as error:
         raise TlsError(_why(error)) from None
     certificate = read_certificate(cert_pem, trust_domain=paths.trust_domain)
@@ -266,8 +264,14 @@ def _load(paths: TlsPaths) -> _Loaded:
     return _Loaded(stamp, cert_pem, key_pem, ca_pem, certificate, ca_end_ms)
 
 
-def _check_key_file(path: Path) -> None:
-    found = path.stat()
+def _read_key(path: Path) -> bytes:
+    # What is looked at is what is read, even if another file takes its name meanwhile.
+    with path.open("rb") as file:
+        _check_key_file(path, os.fstat(file.fileno()))
+        return file.read()
+
+
+def _check_key_file(path: Path, found: os.stat_result) -> None:
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise TlsError(
             f"{path} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}); "
@@ -286,7 +290,10 @@ def _check_pair(paths: TlsPaths, cert_pem: bytes, key_pem: bytes) -> None:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise TlsError(f"{paths.key} is not a private key in PEM without a passphrase") from None
     der, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    of_cert = load_pem_x509_certificate(cert_pem).public_key().public_bytes(der, form)
+    try:
+        of_cert = load_pem_x509_certificate(cert_pem).public_key().public_bytes(der, form)
+    except (ValueError, UnsupportedAlgorithm):
+        raise TlsError(f"{paths.cert} is for a key of a kind that is not known here") from None
     if key.public_key().public_bytes(der, form) != of_cert:
         raise TlsError(f"{paths.key} does not belong to {paths.cert}")
 

@@ -36,6 +36,8 @@ WAITING_MAX = 256
 REQUEST_ID_CHARS_MAX = 128
 ACTOR_CHARS_MAX = 128
 REASON_CHARS_MAX = 1_024
+# By which the audit trail tells what the director did by itself (``Stamp.actor``).
+_OWN_NAME = "director"
 # Others read what one wrote, in a terminal or a log, for years: controls, line ends, and what turns
 # the direction of writing.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -232,6 +234,10 @@ def _reason(word: str) -> Reason:
 
 
 def _check(change: Change) -> None:
+    if change.actor.strip().lower() == _OWN_NAME:
+        raise InvalidRequestError(
+            "change.actor", f"{change.actor!r} is what the director signs with; give your own name"
+        )
     for field, text, chars_max in (
         ("change.request_id", change.request_id, REQUEST_ID_CHARS_MAX),
         ("change.actor", change.actor, ACTOR_CHARS_MAX),

@@ -141,6 +141,26 @@ def test_the_reason_of_a_refusal_is_printed_for_programs(fake: FakeDirector) -> 
     assert (result.exit_code, result.stderr) == (2, "there is no region mars [REGION_NOT_FOUND]\n")
 
 
+def test_an_operator_under_the_daemons_account_is_not_taken_for_the_director(
+    fake: FakeDirector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actors = []
+
+    def drained(
+        request: admin.SetRegionDrainRequest, _: grpc.ServicerContext
+    ) -> admin.SetRegionDrainResponse:
+        actors.append(request.change.actor)
+        return admin.SetRegionDrainResponse(index=9)
+
+    fake.answer(methods.SET_REGION_DRAIN, drained)
+    monkeypatch.setattr("getpass.getuser", lambda: "director")
+
+    there = ("--endpoint", fake.address)
+    assert run("drain", "eu-west1", *REASON, *there, env={"DIRECTOR_ACTOR": None}).exit_code == 0
+
+    assert actors == ["user-director"]
+
+
 def test_every_change_has_an_answer_in_json(fake: FakeDirector) -> None:
     fake.answer(methods.SET_REGION_DRAIN, admin.SetRegionDrainResponse(index=9))
     fake.answer(methods.SET_OVERRIDE, admin.SetOverrideResponse(index=9))

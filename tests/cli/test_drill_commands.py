@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from director.cli import methods
+from director.cli.connection import Connection
 from director.core.drill import DrillStage, DrillVerdict
 from director.core.drill_record import DrillMoment
 from director.core.reasons import Reason
@@ -274,6 +275,58 @@ def test_ctrl_c_asks_for_the_end_waits_for_it_and_exits_130(
     assert result.stderr.splitlines()[-1] == "  restoring eu-west1 ... done"
     assert result.stdout.splitlines()[0] == "ABORTED   ASKED: alice: Ctrl-C"
     assert (folder / "drill-reports" / "chat-weekly-7.json").exists()
+
+
+def test_ctrl_c_before_the_answer_aborts_what_has_begun_all_the_same(
+    fake: FakeDirector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = aborted()
+    serving(fake, ended)
+    seen = [pb.StartDrillResponse(message="not yet"), pb.StartDrillResponse(drill_id="chat/8")]
+    fake.answer(methods.START_DRILL, lambda *_: seen.pop(0) if seen else pb.StartDrillResponse())
+    call, calls = Connection.call, []
+
+    def interrupted(self: Connection, method: Any, request: Any) -> Any:
+        answer = call(self, method, request)
+        calls.append(request)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(Connection, "call", interrupted)
+
+    result = drill(fake, "run", "chat-weekly")
+
+    first, *looks = fake.asked(methods.START_DRILL)
+    assert [each.change.request_id for each in looks] == [first.change.request_id]
+    assert all(each.change.validate_only for each in looks), "to look must not start anything"
+    (request,) = fake.asked(methods.ABORT_DRILL)
+    assert request.drill_id == "chat/8"
+    assert result.exit_code == 130
+
+
+def test_ctrl_c_before_the_answer_of_what_did_not_begin_starts_nothing(
+    fake: FakeDirector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving(fake)
+    refused = Refusal(grpc.StatusCode.FAILED_PRECONDITION, Reason.DRILL_REFUSED, "guard: no")
+    fake.answer(methods.START_DRILL, refused)
+    call, calls = Connection.call, []
+
+    def interrupted(self: Connection, method: Any, request: Any) -> Any:
+        calls.append(request)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return call(self, method, request)
+
+    monkeypatch.setattr(Connection, "call", interrupted)
+
+    result = drill(fake, "run", "chat-weekly")
+
+    assert result.exit_code == 130
+    assert "it did not begin" in result.stderr
+    assert all(each.change.validate_only for each in fake.asked(methods.START_DRILL))
+    assert fake.asked(methods.ABORT_DRILL) == []
 
 
 def test_ctrl_c_when_everything_is_being_put_back_already_only_waits(

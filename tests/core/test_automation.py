@@ -313,6 +313,27 @@ def test_an_override_that_alone_keeps_a_service_served_outlives_its_end() -> Non
     assert ledger.rejection(lapse) is Reason.SAFETY_RULE
 
 
+def test_overrides_that_end_together_take_regions_out_one_a_minute() -> None:
+    # It is the director that clears them, so the cap on automation holds (R3).
+    ledger = an_owned_ledger(an_active_active())
+    for region_id in (AP, EU):
+        ledger.must(SetOverride(a_person(), WEB, region_id, Override.FORCE_UP, 200_000))
+    ledger.must(a_verdict(Verdict.DOWN, AP, WEB, at_ms=0))
+    ledger.must(a_verdict(Verdict.DOWN, EU, WEB, at_ms=70_000))
+    end_ms = 200_000
+
+    found = lapsed(ledger.state, a_stamp(end_ms), ())
+    assert [command.region_id for _, command in found] == [AP, EU]
+    ledger.must(found[0][1])
+    assert ledger.rejection(found[1][1]) is Reason.SAFETY_RULE
+    assert lapsed(ledger.state, a_stamp(end_ms + 59_999), ()) == []
+
+    # Nothing else need happen meanwhile: time alone lets the next one end.
+    ((_, last),) = lapsed(ledger.state, a_stamp(end_ms + 60_000), ())
+    ledger.must(last)
+    assert not ledger.state.overrides
+
+
 def test_a_manifest_forgets_pauses_and_terms_of_what_is_gone() -> None:
     ledger = an_owned_ledger(a_service(), an_active_active())
     ledger.must(a_pause(WEB))

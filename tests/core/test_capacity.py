@@ -21,7 +21,7 @@ from director.core.requests import decide, preview
 from director.core.safety import Refusal, Rule
 from director.core.state import State
 from director.core.timing import DEFAULT_TIMING
-from director.core.topology import RoutingSpec, ServiceSpec
+from director.core.topology import RoutingSpec, ServiceSpec, SiteSpec
 from director.routing.table import RegionId, ServiceId
 from director.service.codec import decode_command, decode_state, encode_command, encode_state
 from tests.core.builders import (
@@ -162,6 +162,22 @@ def test_the_only_large_standby_of_a_drained_owner_may_not_be_drained_either() -
     ledger.must(a_drain(EU, observed))
 
     assert rule_of(ledger, a_drain(US, observed)) == Rule.CAPACITY
+
+
+def test_a_new_site_does_not_hide_that_documents_take_too_much_away() -> None:
+    service = sized(an_active_active(), AP=100, EU=400, US=1)
+    ledger = a_ledger(replace(service, sites=without(service, US)))
+    # Nobody reports a load of US: it is not a site yet.
+    observed = loads(AP=50, EU=300)
+
+    swapped = replace(service, sites=without(service, EU))
+    documents = ApplyManifest(a_stamp(), a_topology(swapped), loads=observed)
+
+    assert rule_of(ledger, documents) == Rule.CAPACITY
+
+
+def without(service: ServiceSpec, region_id: RegionId) -> tuple[SiteSpec, ...]:
+    return tuple(site for site in service.sites if site.region_id != region_id)
 
 
 # -- waiving ---------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from director.core.drill import (
     DrillKind,
     DrillStage,
     DrillVerdict,
+    LocalMoment,
     RegionState,
 )
 from director.core.drill_record import DRILLS_KEPT_MAX
 from director.core.effects import Answer
-from director.core.events import DrillAborted, DrillRenewed
+from director.core.events import DrillAborted, DrillRenewed, Repeated
 from director.core.ids import GroupId, RunId
 from director.core.inputs import AbortAsked, DrainAsked, DrillAbortAsked, DrillAsked
 from director.core.reasons import Reason
@@ -508,6 +509,22 @@ def test_the_same_request_is_one_drill() -> None:
     world.run_for(200)
 
     assert len(world.chief.director.state.drills) == 1
+
+
+def test_a_request_that_is_sent_again_a_minute_later_is_still_the_same_drill() -> None:
+    world = a_settled_world()
+    ask = DrillAsked(a_spec(), LocalMoment("2026-11-20", 4, 479))
+    world.ask(ask, request_id="drill")
+    world.run_for(200)
+
+    late = replace(
+        ask, local=LocalMoment("2026-11-20", 4, 480), skip_cause="MISSED", skip_note="late"
+    )
+    world.ask(late, request_id="drill")
+
+    assert answers(world) == [], "no refusal: the machine's event names the drill that began"
+    found = [event for event in told(world, Repeated) if isinstance(event, Repeated)]
+    assert [event.run_id for event in found] == ["chat/1"]
 
 
 def test_an_abort_of_no_drill_is_refused() -> None:

@@ -24,9 +24,9 @@ from director.core.events import (
 from director.core.ids import FencingToken, GroupId
 from director.core.reasons import Reason
 from director.core.safety import VELOCITY_WINDOW_MS, Rule
-from director.core.state import REQUESTS_KEPT_MAX, State
+from director.core.state import REQUESTS_KEPT_MAX, Group, State
 from director.core.topology import Topology
-from director.routing.table import Override, RegionId, Verdict
+from director.routing.table import Override, RegionId, ServiceId, Verdict
 from director.service.codec import decode_state, encode_state
 from tests.core.builders import (
     AP,
@@ -414,3 +414,32 @@ def test_applying_never_changes_the_state_it_was_given() -> None:
     assert dict(before.verdicts) == verdicts
     assert before.topology == a_topology(a_service(), an_active_active())
     assert isinstance(before.topology, Topology)
+
+
+def test_a_group_is_found_without_looking_at_each() -> None:
+    looks = 0
+
+    class Counted(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal looks
+            looks += 1
+            return str.__eq__(self, other)
+
+        def __lt__(self, other: str) -> bool:
+            nonlocal looks
+            looks += 1
+            return str.__lt__(self, other)
+
+    names = [f"service-{number:04}/0" for number in range(2_000)]
+    groups = tuple(Group(GroupId(Counted(each)), ServiceId(each[:-2])) for each in names)
+    state = State(groups=groups)
+
+    assert all(state.group(GroupId(each)) is not None for each in names[::100])
+    assert looks < 20 * 20
+    # Nothing is lost where somebody made a state in another order.
+    backwards = State(groups=groups[::-1])
+    assert all(backwards.group(GroupId(each)) is not None for each in names[::100])
+    assert state.group(GroupId("nobody/0")) is None

@@ -237,3 +237,21 @@ def test_a_service_that_was_taken_out_on_purpose_comes_back_without_an_owner() -
     assert ledger.group().home is None
     ledger.must(GrantOwnership(a_stamp(), CHAT_GROUP, US, 1))
     assert answers(ledger, CHAT)
+
+
+def test_sites_that_nobody_has_heard_of_do_not_stand_in_for_healthy_ones() -> None:
+    service = an_active_active()
+    first = replace(service, sites=tuple(a_site(each) for each in (AP, EU)))
+    ledger = a_ledger(first)
+    for region_id in (AP, EU):
+        ledger.must(a_verdict(Verdict.UP, region_id, WEB))
+    new = replace(service, sites=(a_site(US),))
+
+    # A slip of the pen in the names of regions must not send every client to the unknown.
+    event = refusal(ledger, a_topology(new))
+    assert rule(event) == Rule.NEVER_LAST
+    assert "nobody has heard of yet" in event.message
+
+    # On purpose it goes in two steps.
+    ledger.must(ApplyManifest(a_stamp(), a_topology(service)))
+    ledger.must(ApplyManifest(a_stamp(), a_topology(new)))

@@ -3,6 +3,7 @@
 The loads here answer to the shares, as clients do: what a region sends on, the others take.
 """
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -195,6 +196,87 @@ def test_without_a_load_or_a_capacity_a_region_neither_sends_nor_takes(missing: 
     traffic.look(5)
 
     assert traffic.writes == 0
+
+
+class Preferring(Traffic):
+    """Clients that go to the next region in the order of where they come from, not to any."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        orders: dict[RegionId, list[RegionId]],
+        priorities: dict[RegionId, int],
+        demand: dict[RegionId, int],
+    ) -> None:
+        super().__init__(ledger)
+        self.orders, self.priorities, self.demand = orders, priorities, demand
+
+    def load(self, region_id: RegionId) -> int | None:
+        return self.loads()[region_id]
+
+    def loads(self) -> dict[RegionId, int]:
+        spills = self.ledger.state.spills
+        taking = [
+            each for each in self.demand if (found := spills.get((WEB, each))) and not found.is_full
+        ]
+        first = min((self.priorities[each] for each in taking), default=0)
+        taking = [each for each in taking if self.priorities[each] == first]
+        loads = dict.fromkeys(self.demand, 0)
+        for region_id, rps in self.demand.items():
+            sent = rps * _share(spills.get((WEB, region_id))) // 1_000
+            loads[region_id] += rps - sent
+            if sent:
+                loads[next(each for each in self.orders[region_id] if each in taking)] += sent
+        return loads
+
+
+def preferring(seed: int) -> tuple[Preferring, dict[RegionId, int]]:
+    """Return traffic of a drawn fleet, and the capacities of its regions."""
+    rng = random.Random(seed)
+    regions = (AP, EU, US)
+    capacities = {each: rng.choice((100, 500, 1_000, 5_000)) for each in regions}
+    priorities = {each: rng.choice((0, 0, 1)) for each in regions}
+    demand = {
+        each: capacities[each] * rng.choice((5, 30, 60, 80, 90, 120, 200)) // 100
+        for each in regions
+    }
+    orders = {each: rng.sample(regions, 3) for each in regions}
+    sites = tuple(
+        replace(a_site(each), capacity_rps=capacities[each], priority=priorities[each])
+        for each in regions
+    )
+    ledger = a_ledger(a_spilling(sites=sites))
+    return Preferring(ledger, orders, priorities, demand), capacities
+
+
+def test_no_region_is_filled_by_others_whichever_of_them_their_clients_prefer() -> None:
+    # A small region may be the next for every client, or the only one of the first priority.
+    for seed in range(150):
+        traffic, capacities = preferring(seed)
+
+        for _ in range(12):
+            traffic.look()
+            for region_id, rps in traffic.loads().items():
+                own = traffic.demand[region_id]
+                least = capacities[region_id] * SPILL_AT // 1_000
+                assert rps <= max(own, least + 2), (seed, region_id, traffic.shares)
+        writes = traffic.writes
+        traffic.look(12)
+        assert traffic.writes == writes, f"seed {seed} does not settle: {traffic.shares}"
+
+
+def test_a_region_that_is_full_by_what_it_takes_is_sent_less_and_not_nothing() -> None:
+    traffic = Traffic(a_ledger(a_spilling()), AP=600, EU=1_200)
+    traffic.look()
+    assert traffic.shares == {EU: 166}
+
+    traffic.demand[AP] = 660
+    traffic.look()
+
+    assert traffic.shares == {EU: 115}
+    load = traffic.load(AP)
+    assert load is not None
+    assert load <= 800
 
 
 def test_a_region_that_is_drained_or_down_takes_nobody() -> None:

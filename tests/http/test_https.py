@@ -1,6 +1,8 @@
 """The HTTP port beyond loopback: only for certificates of the fleet, as they are just now."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from director.http.server import is_loopback
-from director.runtime import http_server
+from director.runtime import http_server, https
+from director.runtime.clock import wall_ms
 from director.runtime.http_server import HttpServer, json_answer
 from director.runtime.https import following_context, peer_fault
 from director.runtime.loopback import NotLoopbackError
@@ -170,3 +173,62 @@ def test_whoever_begins_no_handshake_is_cut_off(
         writer.close()
 
     serving(pki.tls(D0), story)
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("options", [ssl.OP_ALL, ssl.OP_ALL | ssl.OP_NO_TICKET])
+def test_no_session_is_resumed_past_the_end_of_a_certificate_or_of_its_authority(
+    pki: FleetPki, newest: ssl.TLSVersion, options: ssl.Options
+) -> None:
+    context = a_client(pki.paths(CLIENT), pki.authority.ca)
+    context.maximum_version, context.options = newest, options
+
+    def once(port: int, session: ssl.SSLSession | None) -> tuple[bytes, ssl.SSLSession | None]:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        with context.wrap_socket(plain, session=session) as connection:
+            connection.sendall(b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n")
+            with contextlib.suppress(OSError):
+                return connection.recv(15), connection.session
+            return b"", None  # a reset, where it was no orderly end
+
+    async def story(port: int) -> None:
+        answer, session = await asyncio.to_thread(once, port, None)
+        assert answer == b"HTTP/1.1 200 OK"
+        if newest is ssl.TLSVersion.TLSv1_3:
+            assert session is not None
+            assert not session.has_ticket
+            return
+        answer, _ = await asyncio.to_thread(once, port, session)
+        assert answer == b"", "the certificate was not looked at again"
+
+    serving(pki.tls(D0), story)
+
+
+def test_a_connection_with_a_certificate_that_has_ended_is_hung_up_on(
+    pki: FleetPki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(https, "wall_ms", lambda: wall_ms() + 40 * 86_400_000)
+
+    async def story(port: int) -> None:
+        assert (await asked(port, a_client(pki.paths(CLIENT), pki.authority.ca)))[0] == b""
+
+    serving(pki.tls(D0), story)
+
+
+def test_files_that_are_away_for_a_moment_are_taken_when_they_are_back(pki: FleetPki) -> None:
+    tls = pki.tls(D0)
+    away = tls.paths.key.with_name("away.pem")
+
+    async def story(port: int) -> None:
+        context = a_client(pki.paths(CLIENT), pki.authority.ca)
+        _, before = await asked(port, context)
+        pki.authority.issue(D0, is_renewal=True)
+        assert tls.refresh(is_urgent=True)
+        tls.paths.key.rename(away)
+        answer, meanwhile = await asked(port, context)
+        assert (answer, meanwhile) == (b"HTTP/1.1 200 OK", before)
+        away.rename(tls.paths.key)
+        _, after = await asked(port, context)
+        assert after != before
+
+    serving(tls, story)

@@ -58,9 +58,14 @@ _NEXT = {
 
 @dataclass
 class Draw:
-    """Draws one transaction after another for a state that it is shown."""
+    """Draws one transaction after another for a state that it is shown.
+
+    Attributes:
+        has_terms: Overrides end by themselves.
+    """
 
     rng: random.Random
+    has_terms: bool = False
     now_ms: int = 0
 
     def command(self, state: State) -> Command:
@@ -111,11 +116,20 @@ class Draw:
         return SetRegionDrained(self._stamp(), region, drained, loads, waives)
 
     def _override(self, state: State) -> Command:
+        over = [
+            (pair, term.expires_at_ms)
+            for pair, term in sorted(state.override_terms.items())
+            if term.expires_at_ms <= self.now_ms
+        ]
+        if over and self.rng.random() < 0.5:
+            pair, ended_at_ms = self.rng.choice(over)
+            return SetOverride(self._stamp(), *pair, None, lapsed_at_ms=ended_at_ms)
         forced = self.rng.choice((None, None, Override.FORCE_UP, Override.FORCE_DOWN))
         pair = (self.rng.choice(SERVICES), self.rng.choice(REGIONS))
         if forced is None and state.overrides:
             pair = self.rng.choice(sorted(state.overrides))
-        return SetOverride(self._stamp(), *pair, forced)
+        for_ms = 30_000 if forced and self.has_terms else 0
+        return SetOverride(self._stamp(), *pair, forced, for_ms)
 
     def _documents(self, state: State) -> Command:
         topology = self._topology()

@@ -5,7 +5,7 @@ wrong, or are asked too early, the counts here disagree.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from director.core.commands import (
     ApplyManifest,
@@ -53,12 +53,15 @@ class Model:
             case SetRegionDrained():
                 yield from _withdrawn(before, after)
                 yield from _room_for_drain(before, after, command)
+            case SetOverride(override=None, lapsed_at_ms=0):
+                yield from _taken_back(before, after)
             case SetOverride(override=None):
                 yield from _taken_back(before, after)
+                yield from self._removals(before, after, state.now_ms)  # the director does it
             case SetOverride():
                 yield from _withdrawn(before, after)
             case ApplyManifest():
-                yield from _withdrawn(before, after)
+                yield from _withdrawn(before, _heard_of(before, after))
                 yield from _room_for_documents(before, after, command.loads)
             case RecordVerdicts():
                 yield from self._removals(before, after, state.now_ms)
@@ -127,6 +130,16 @@ def _withdrawn(before: Facts, after: Facts) -> Iterable[str]:
             yield f"R2: {service_id} had {sorted(then.well)} and is left with {sorted(now.well)}"
 
 
+def _heard_of(before: Facts, after: Facts) -> Facts:
+    """Leave out what is well only because it is new, and nobody has looked at it yet."""
+    return {
+        service_id: replace(now, well=now.well & then.sites)
+        if (then := before.get(service_id))
+        else now
+        for service_id, now in after.items()
+    }
+
+
 def _taken_back(before: Facts, after: Facts) -> Iterable[str]:
     """R2: a word taken back leaves a service where clients may go.
 
@@ -188,7 +201,9 @@ def _room_for_documents(
             each not in now.carriers or now.capacity[each] < then.capacity[each]
             for each in then.carriers
         )
-        if shrank and _is_short(now, _loads(service_id, loads)):
+        # Clients were not sent to a new site before.
+        load = dict.fromkeys(now.sites - then.sites, 0) | _loads(service_id, loads)
+        if shrank and _is_short(now, load):
             yield f"R2: documents leave {service_id} without room"
 
 

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from director.client.answering import Answerer
+from director.client.resolver import Question, _InProcess
+from director.client.watch import Source
 from director.client.wire import table_from_proto, table_to_proto
 from director.routing.compiled import CompiledTable
 from director.routing.explain import explain
@@ -225,6 +227,25 @@ def test_the_fast_path_by_address_spills_by_client_and_not_by_luck() -> None:
     assert all(len(each) == 1 for each in seen.values())
     sent_on = sum(each == {"eu-north1"} for each in seen.values())
     assert 20 <= sent_on <= 85
+
+
+def test_a_client_that_resolves_in_process_spills_by_address_and_not_by_luck() -> None:
+    class Places:
+        def lookup(self, _address: str) -> "Places":
+            return self
+
+        place_key, location, accuracy_km, country = 1, PARIS, 10, "FR"
+
+    resolver = _InProcess(Places())
+    compiled = CompiledTable(full())
+    seen: dict[str, set[str]] = {}
+    for number in range(400):
+        question = Question(str(SERVICE), address=f"192.0.2.{number % 100}")
+        found = resolver.resolve(compiled, question, 0, Source.FRESH)
+        seen.setdefault(question.address, set()).add(found.answer.region_id)
+
+    assert all(len(each) == 1 for each in seen.values())
+    assert len(set.union(*seen.values())) == 2
 
 
 def test_by_place_and_by_query_decide_alike() -> None:

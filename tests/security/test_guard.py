@@ -11,12 +11,13 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from structlog.testing import capture_logs
 
 from director.api.server import RECEIVE_BYTES_MAX
 from director.runtime import call_guard
 from director.runtime.caller import DENIALS
 from director.runtime.clock import boot_ms, wall_ms
-from director.runtime.identity import Kind
+from director.runtime.identity import Identity, Kind
 from director.runtime.pki import Authority
 from tests.security.guarded import (
     D0,
@@ -136,6 +137,21 @@ def test_a_certificate_that_names_nobody_gets_to_no_handler_of_any_form(
     run(tmp_path, story)
 
 
+def test_who_is_refused_on_one_connection_after_the_other_is_told_once(tmp_path: Path) -> None:
+    async def story(guarded: Guarded) -> None:
+        nobody = forged(guarded.pki.authority.directory, ["spiffe://test/root"])
+        with capture_logs() as logs:
+            for _ in range(4):
+                async with guarded.channel(nobody) as channel:
+                    await failed(guarded.echo(channel))
+        assert len(guarded.refused) == 4
+        told = [each["identity"] for each in logs if each["event"] == "call_denied"]
+        assert told == ["ipv4:127.0.0.1"]
+
+    DENIALS._said_at_ms.clear()
+    run(tmp_path, story)
+
+
 def test_who_is_denied_gets_to_no_handler_and_is_told_who_they_are(tmp_path: Path) -> None:
     async def story(guarded: Guarded) -> None:
         async with guarded.channel(guarded.pki.tls(CLIENT)) as channel:
@@ -172,6 +188,25 @@ def test_a_client_refuses_a_server_that_is_not_whom_it_asked_for(tmp_path: Path)
                 assert error.code() is grpc.StatusCode.UNAVAILABLE
         async with guarded.channel(shown, name="d0.director.test") as channel:
             assert await guarded.echo(channel)
+
+    run(tmp_path, story)
+
+
+def test_whoever_is_no_server_is_taken_for_none_whatever_they_are_called(tmp_path: Path) -> None:
+    # gRPC looks at the common name of a certificate that has no DNS name.
+    async def story(guarded: Guarded) -> None:
+        for kind in (Kind.OPERATOR, Kind.CLIENT):
+            liar = Identity(TRUST_DOMAIN, kind, "director.test")
+            server = grpc.aio.server()
+            credentials = guarded.pki.tls(liar).server_credentials()
+            port = server.add_secure_port("127.0.0.1:0", credentials)
+            await server.start()
+            elsewhere = Guarded(port, guarded.pki, guarded.tls)
+            async with elsewhere.channel(guarded.pki.tls(CLIENT)) as channel:
+                error = await failed(elsewhere.echo(channel))
+            await server.stop(0)
+            # It would be UNIMPLEMENTED, had the question reached them.
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
 
     run(tmp_path, story)
 

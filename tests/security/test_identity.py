@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from director.runtime.certificates import Certificate, read_certificate
+from director.runtime.certificates import Certificate, read_certificate, spiffe_domain
 from director.runtime.clock import wall_ms
 from director.runtime.identity import (
     Identity,
@@ -153,3 +153,14 @@ def test_a_certificate_counts_between_its_dates_and_not_a_second_longer(authorit
     assert fault_at(found.not_after_ms) is None
     assert fault_at(found.not_after_ms + 1) is IdentityFault.EXPIRED
     assert found.not_before_ms < found.half_life_at_ms < found.not_after_ms
+
+
+@pytest.mark.parametrize("odd", [b"\xa3\x02\x05\x00", b"\xa5\x05\xa1\x03\x0c\x01x"])
+def test_a_name_of_a_form_that_cannot_be_read_names_nobody_beside_a_good_one(
+    authority: Path, odd: bytes
+) -> None:
+    names = b"\x86" + bytes([len(ALICE)]) + ALICE.encode() + odd
+    pem = forged(authority, [], san_der=b"\x30" + bytes([len(names)]) + names).cert
+
+    assert fault_of(pem) is IdentityFault.UNREADABLE
+    assert spiffe_domain(pem) == ""

@@ -13,7 +13,7 @@ import pytest
 from director.client.channel import open_channel
 from director.consensus.embedded.config import EmbeddedConfig
 from director.consensus.embedded.engine import EmbeddedConsensus
-from director.consensus.embedded.link import EXCHANGE, INSTALL_SNAPSHOT
+from director.consensus.embedded.link import EXCHANGE, INSTALL_SNAPSHOT, Hello
 from director.consensus.port import ConsensusError
 from director.runtime.clock import wall_ms
 from director.runtime.identity import Identity
@@ -185,6 +185,35 @@ def test_a_director_that_says_it_is_another_one_is_refused(tmp_path: Path) -> No
             # Who says the truth gets an answer.
             answer = await exchanged(group, a_director("d1"), "d1")
             assert answer.replica_id == "d0"
+
+    asyncio.run(story())
+
+
+def test_a_director_that_sends_a_snapshot_in_the_name_of_another_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    async def sent(group: Engines, says: str) -> str:
+        name = a_director("d0").server_name
+        shown = group.pki.tls(a_director("d1"))
+        async with open_channel(group.addresses["d0"], shown, server_name=name) as channel:
+            call = channel.stream_unary(
+                INSTALL_SNAPSHOT,
+                request_serializer=peer_pb2.InstallSnapshotRequest.SerializeToString,
+                response_deserializer=peer_pb2.InstallSnapshotResponse.FromString,
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await call(
+                    iter([peer_pb2.InstallSnapshotRequest(fleet_id="test")]),
+                    timeout=5,
+                    metadata=Hello("test", says, "i", "").metadata(),
+                )
+            return f"{raised.value.code().name} {raised.value.details()}"
+
+    async def story() -> None:
+        async with engines(tmp_path, count=1) as group:
+            assert "speaks for d2" in await sent(group, "d2")
+            # In its own name it gets as far as the snapshot, which there is none of.
+            assert (await sent(group, "d1")).startswith("INVALID_ARGUMENT")
 
     asyncio.run(story())
 

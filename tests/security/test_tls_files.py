@@ -1,14 +1,19 @@
 """The files of a process: what is refused at start, and how a change of them is taken."""
 
 import re
+import stat
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from structlog.testing import capture_logs
 
-from director.runtime.identity import Kind
+from director.runtime import pki
+from director.runtime.clock import wall_ms
+from director.runtime.identity import Identity, Kind
 from director.runtime.pki import Authority, PkiError
 from director.runtime.tls import (
     HalfLifeAlarm,
@@ -231,3 +236,86 @@ def test_a_certificate_never_outlives_its_authority(tmp_path: Path) -> None:
 
     tls = TlsFiles(TlsPaths(issued.cert, issued.key, short.ca, TRUST_DOMAIN))
     assert tls.certificate.not_after_ms <= tls.ca_end_ms + 999
+
+
+def test_the_key_that_is_looked_at_is_the_one_that_is_read(
+    authority: Authority, paths: TlsPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, other = paths.key.with_name("kept.pem"), authority.issue(CLIENT).key
+    paths.key.rename(kept)
+    paths.key.symlink_to(kept)
+    plain = stat.S_IMODE
+
+    def swapping(mode: int) -> int:
+        paths.key.unlink()
+        paths.key.symlink_to(other)
+        return plain(mode)
+
+    monkeypatch.setattr(stat, "S_IMODE", swapping)
+
+    assert TlsFiles(paths).identity == D0
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (a_director("x"), a_director("x-key")),
+        (a_director("x-key"), a_director("x")),
+        (
+            Identity(TRUST_DOMAIN, Kind.AGENT, "b-c", "a"),
+            Identity(TRUST_DOMAIN, Kind.AGENT, "c", "a-b"),
+        ),
+    ],
+    ids=lambda who: who.name,
+)
+def test_a_renewal_never_writes_over_the_files_of_somebody_else(
+    authority: Authority, first: Identity, second: Identity
+) -> None:
+    issued = authority.issue(first)
+    before = issued.cert.read_bytes(), issued.key.read_bytes()
+
+    with pytest.raises(PkiError, match="is not of"):
+        authority.issue(second, is_renewal=True)
+
+    assert (issued.cert.read_bytes(), issued.key.read_bytes()) == before
+    authority.issue(first, is_renewal=True)
+    assert issued.key.read_bytes() != before[1]
+
+
+def test_an_authority_that_has_ended_signs_nothing_and_says_so(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    years_ms = 10 * 365 * 86_400_000
+    monkeypatch.setattr(pki, "wall_ms", lambda: wall_ms() + years_ms)
+
+    with pytest.raises(PkiError, match="make a new one"):
+        authority.issue(CLIENT)
+    assert list(authority.directory.glob("client-*.pem")) == []
+
+
+@pytest.mark.parametrize(
+    "who", [D0, an_agent("eu-west1"), OPERATOR, CLIENT], ids=lambda who: who.kind
+)
+def test_a_certificate_lets_its_holder_do_what_it_is_for_and_no_more(
+    authority: Authority, who: Identity
+) -> None:
+    ca, leaf = (
+        x509.load_pem_x509_certificate(path.read_bytes())
+        for path in (authority.ca, authority.issue(who).cert)
+    )
+
+    for cert, is_authority in ((ca, True), (leaf, False)):
+        constraints = cert.extensions.get_extension_for_class(x509.BasicConstraints)
+        assert (constraints.critical, constraints.value.ca) == (True, is_authority)
+        usage = cert.extensions.get_extension_for_class(x509.KeyUsage)
+        assert (usage.critical, usage.value.key_cert_sign) == (True, is_authority)
+        assert usage.value.digital_signature != is_authority
+        assert cert.serial_number.bit_length() > 64
+    assert ca.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+    uses = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    is_server = who.kind in (Kind.DIRECTOR, Kind.AGENT)
+    assert ExtendedKeyUsageOID.CLIENT_AUTH in uses
+    assert (ExtendedKeyUsageOID.SERVER_AUTH in uses) == is_server
+    # gRPC takes the common name of a certificate without DNS names for one.
+    (name,) = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    assert " " in str(name.value)

@@ -232,3 +232,12 @@ def test_what_others_will_read_holds_nothing_that_plays_with_their_terminals(
         outcome(desk, replace(Change(), **{field: f"power{hidden}work"}))  # type: ignore[arg-type]
 
     assert desk.asked == []
+
+
+def test_nobody_signs_as_the_director_itself() -> None:
+    desk = Desk()
+
+    with pytest.raises(InvalidRequestError, match=r"change\.actor"):
+        outcome(desk, Change(actor=" Director"))
+
+    assert desk.asked == []

@@ -248,8 +248,12 @@ class ScriptedAgent:
 
     async def kill(self) -> None:
         """Fall silent."""
-        for task in self._tasks:
-            task.cancel()
+        left = set(self._tasks)
+        while left:
+            # Once is not enough: a call that fails at that moment swallows the cancellation.
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=0.5)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.token = None
 

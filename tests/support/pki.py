@@ -99,10 +99,14 @@ def forged(
     is_authority: bool = False,
     signs: bool = False,
     dns_names: Sequence[str] = (),
+    san_der: bytes = b"",
     begins_in: timedelta = timedelta(minutes=-5),
     ends_in: timedelta = timedelta(hours=1),
 ) -> Pair:
-    """A certificate such as no careful authority gives, signed by the one in ``signer``."""
+    """A certificate such as no careful authority gives, signed by the one in ``signer``.
+
+    ``san_der``: its names as they are encoded, in place of ``uris`` and ``dns_names``.
+    """
     ca = x509.load_pem_x509_certificate((signer / CA_CERT).read_bytes())
     ca_key: Any = serialization.load_pem_private_key((signer / CA_KEY).read_bytes(), None)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -141,7 +145,10 @@ def forged(
     )
     signer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     builder = builder.add_extension(signer_id, critical=False)
-    if names:
+    if san_der:
+        oid = x509.SubjectAlternativeName.oid
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, san_der), critical=False)
+    elif names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return Pair(
         builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM),

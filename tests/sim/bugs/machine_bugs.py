@@ -90,7 +90,7 @@ BUGS = (
              "return None"),
     )),
     Bug("the velocity cap is ignored", "R3", _COMMITTED, (
-        Edit(safety, "withholding_rule", "len(removed) >= VELOCITY_REGIONS_MAX", "False"),
+        Edit(safety, "_has_removed_enough", "len(removed) >= VELOCITY_REGIONS_MAX", "False"),
     )),
     Bug("the velocity cap is forgotten by a snapshot", "R3", _COMMITTED, (
         Edit(codec, "encode_state", "_STATE.encode(state)",
