@@ -233,8 +233,11 @@ def merged(summaries: Sequence[Summary]) -> Summary:
 
 def block(summary: Summary) -> str:
     """The generated block: figures, fault counts, stages, and what zero violations bound."""
+    between = summary.last_seed - (summary.first_seed or 0) + 1
+    # Runs that are told of together need not follow each other.
+    which = "seeds" if summary.world_count == between else "of the seeds"
     lines = [
-        f"Scenario `{summary.scenario}`, seeds {summary.first_seed} to {summary.last_seed}: "
+        f"Scenario `{summary.scenario}`, {which} {summary.first_seed} to {summary.last_seed}: "
         f"{summary.world_count} worlds, {summary.simulated_ms // 3_600_000} simulated hours in "
         f"{summary.took_s / 60:.0f} minutes on {summary.worker_count} cores, "
         f"{len(summary.failures)} violations.",

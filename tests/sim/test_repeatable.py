@@ -37,6 +37,8 @@ def digests_in_a_process(scenario: str, seeds: str, hash_seed: str) -> list[str]
     return [line for line in done.stdout.splitlines() if " digest " in line]
 
 
+# Two whole worlds, each in a process of its own.
+@pytest.mark.timeout(300)
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [WAL, LARGE])
 def test_one_seed_gives_one_digest_under_every_hash_seed(seed: int) -> None:
