@@ -14,13 +14,32 @@ import click
 
 from director.cli.connection import DEFAULT_ENDPOINT, Connection, endpoints_from, tls_from
 from director.cli.exits import CliError, ExitCode
-from director.cli.output import Form
+from director.cli.output import Form, note
 from director.cli.parameters import DURATION, bundled
 from director.cli.tls_options import TLS_OPTIONS, TlsFlags
+from director.runtime.loopback import ensure_loopback
 from trafficdirector.admin.v1 import admin_pb2 as admin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+
+def _tell_of_plain_text(endpoints: Sequence[str]) -> None:
+    """Say where no TLS is used across machines: an endpoint given by hand leaves a context's."""
+    exposed = [each for each in endpoints if not _is_loopback(each)]
+    if exposed:
+        note(
+            f"{', '.join(exposed)}: spoken to in plain text; give --tls-cert, --tls-key, --tls-ca "
+            "and --trust-domain, or --context NAME of one that has them"
+        )
+
+
+def _is_loopback(endpoint: str) -> bool:
+    try:
+        ensure_loopback(endpoint)
+    except ValueError:
+        return False
+    return True
 
 
 def connected(function: Callable[..., None]) -> Callable[..., None]:
@@ -35,6 +54,8 @@ def connected(function: Callable[..., None]) -> Callable[..., None]:
         if deadline_ms < 1:
             raise click.BadParameter("it must be longer than 0", param_hint="'--deadline'")
         tls = tls_from(flags, given, context or "")
+        if tls is None:
+            _tell_of_plain_text(endpoints)
         connection = Connection(endpoints, deadline_ms=deadline_ms, source=source, tls=tls)
         try:
             function(**values, connection=connection)

@@ -144,3 +144,13 @@ def test_a_damaged_context_file_is_told(tmp_path: Path, text: str) -> None:
         read_contexts(path)
 
     assert str(path) in raised.value.message
+
+
+def test_plain_text_to_another_machine_is_told_and_to_this_one_is_not(fake: FakeDirector) -> None:
+    fake.answer(methods.GET_STATUS, a_status())
+
+    here = run("status", "--endpoint", fake.address)
+    there = run("status", "--endpoint", "192.0.2.1:7440", "--deadline", "100ms")
+
+    assert "plain text" not in here.stderr
+    assert "192.0.2.1:7440: spoken to in plain text; give --tls-cert" in there.stderr
